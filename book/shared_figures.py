@@ -1,12 +1,9 @@
-"""Figures that several chapters draw: contenders, confusion, and a clip."""
+"""Figures that several chapters draw: contenders and confusion."""
 
-import numpy as np
 import pandas as pd
 
-from face_sets.faceset import FaceSet
 from ferbook.page.forest import Axis, forest
 from ferbook.page.heat import heat
-from ferbook.page.pictures import picture_grid, show
 from ferbook.page.style import Drawn, FigureError, listing, percent
 
 YOURS = "your run"
@@ -108,56 +105,4 @@ def confusion_matrix(matrix: pd.DataFrame, unit: str = "pictures") -> Drawn:
             + f"Confused most often: {listing(confused or ['none'])}."
         ),
         tolerance={"share": 0.15, "count": round(0.15 * int(totals.max()))},
-    )
-
-
-def clip_strip(clip: FaceSet, columns: int = 8) -> Drawn:
-    """Frames of one sequence, the apex among them where it is known, and below each its difference from the
-    first, four times enlarged.
-
-    Data: ``frame``, ``milliseconds`` since the first frame (missing where the rate is unknown), ``apex``
-    (whether it is), ``change`` (mean absolute difference from the first frame in grey levels), and the
-    intensity of each AU that acts in the clip.
-    """
-    order = np.argsort(clip.table["frame"].to_numpy(), kind="stable")
-    table = clip.table.iloc[order].reset_index(drop=True)
-    places = np.unique(np.linspace(0, len(order) - 1, columns).round().astype(int))
-    is_apex = table["frame"].eq(table.get("apex", pd.Series(np.nan, table.index))).to_numpy()
-    # The first frame is what the others are compared with: it stays.
-    if is_apex.any() and len(places) > 1 and (apex := int(is_apex.argmax())) not in places:
-        places[1 + np.abs(places[1:] - apex).argmin()] = apex
-    pictures, is_apex = clip.gather(order[places]), is_apex[places]
-    acting = [au for au in clip.aus if table[au].gt(0).any()]
-    table = table.iloc[places].reset_index(drop=True)
-    change = pictures.astype(int) - pictures[0]
-    data = pd.DataFrame(
-        {
-            "frame": table["frame"],
-            "milliseconds": 1000 * (table["frame"] - table["frame"].iloc[0]) / table.get("fps", np.nan),
-            "apex": is_apex,
-            "change": np.abs(change).mean(axis=(1, 2)).round(3),
-            **{au: table[au].round(3) for au in acting},
-        }
-    )
-    timed = data["milliseconds"].notna().all()
-    figure, grid = picture_grid(2, len(places), title=0.16)
-    for place, (picture, difference) in enumerate(zip(pictures, change, strict=True)):
-        when = f"{data['milliseconds'][place]:.0f} ms" if timed else str(data["frame"][place])
-        show(grid[0, place], picture, when)
-        grid[1, place].imshow(4 * np.round(difference), vmin=-127, vmax=127)
-        if is_apex[place]:
-            grid[1, place].set_title("apex", fontsize=9.5, loc="left", pad=2)
-    most = data.loc[data["change"].idxmax()]
-    alt = (
-        f"{len(data)} frames of one sequence labelled {table['emotion'].iloc[-1]}, and below each its "
-        "difference from the first, four times enlarged. The difference is largest at frame "
-        f"{most['frame']:.0f}, {most['change']:.1f} of 255 grey levels per pixel on average. Units that act: "
-        f"{listing(acting or ['none'])}."
-    )
-    return Drawn(
-        figure,
-        data,
-        alt,
-        "Frames of one clip, and below each its difference from the first, four times enlarged.",
-        tolerance={"change": 1.0},
     )

@@ -1,4 +1,4 @@
-"""Chapter ``derl``: what it takes, and what the profiles change."""
+"""Parameters and profiles of the chapter ``derl``."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self, get_args
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class DerlParameters(parameters.NetworkParameters):
-    """Chapter ``derl``: a generator that takes expressions off faces, and what its layers tell of them."""
+    """A generator that removes expressions from faces, and classifiers of its residue."""
 
     needs_emotions: ClassVar[bool] = True
     population: str = Field(
@@ -30,33 +30,34 @@ class DerlParameters(parameters.NetworkParameters):
     )
     pretrain: Annotated[str, AfterValidator(ListOf(get_args(FaceSource)))] = Field(
         "lab",
-        description="whom the generator learns from: people rendered to order as those of a synthetic set, "
-        "real sets with neutral faces, or several together, as in bu4dfe,bp4d",
+        description="training people of the generator: rendered in the style of a synthetic set, or real "
+        "sets with neutral faces, or several, as in bu4dfe,bp4d",
     )
     pretrain_people: int = Field(
         160,
         ge=8,
         le=10_000,
-        description="people rendered to order of each synthetic set; one in five is kept for the test",
+        description="rendered people of each synthetic set; one in five is for the test",
     )
     pretrain_expressions: int = Field(
         4, ge=1, le=1000, description="expressive pictures of each of these people"
     )
-    gan_epochs: EpochsField = Field(7, description="passes of the generator over its pairs of pictures")
+    gan_epochs: EpochsField = Field(7, description="epochs of the generator")
     gan_batch: int = Field(16, ge=2, le=1024, description="pairs per step of the generator")
     gan_lr: float = Field(4e-4, gt=0, le=1, description="peak learning rate of generator and discriminator")
     l1: float = Field(
-        100.0, ge=0, le=10_000, description="weight of the L1 distance beside the adversarial loss (theta)"
+        100.0,
+        ge=0,
+        le=10_000,
+        description="weight of the L1 distance against the adversarial loss (theta)",
     )
-    skips: bool = Field(
-        True, description="give the generator's decoder the maps of its encoder too, as a U-Net does"
-    )
+    skips: bool = Field(True, description="skip connections from encoder to decoder, as in a U-Net")
     folds: parameters.FoldsField = 1
     epochs: EpochsField = 5
     batch_size: int = Field(32, ge=2, le=4096, description="pictures per step of the second stage")
     lr: float = Field(0.003, gt=0, le=1, description="peak learning rate of the second stage (AdamW)")
     local: float = Field(
-        0.25, ge=0, le=100, description="weight of each local network's loss beside the joint one"
+        0.25, ge=0, le=100, description="weight of each local network's loss relative to the joint one"
     )
     views: int = Field(
         1, ge=1, le=16, description="versions of each training picture: as it is, and augmented"
@@ -65,23 +66,23 @@ class DerlParameters(parameters.NetworkParameters):
     seeds: parameters.SeedsField = 1
     ablation: bool = Field(
         False,
-        description="compare DeRL with its single layers and with a generator of others' neutral faces, too",
+        description="also compare DeRL with single layers and a generator of other people's neutral faces",
     )
     precision: parameters.PrecisionField = "auto"
     bootstrap: parameters.BootstrapField = 2000
 
     @model_validator(mode="after")
-    def _strangers_to_learn_from(self) -> Self:
+    def _other_people(self) -> Self:
         if self.faces in self.real_pretraining:
             raise ParameterError(
-                f"pretrain = {self.pretrain!r} has the chapter's own face set; the generator learns from "
-                "other people: give another set, or lab"
+                f"pretrain = {self.pretrain!r} contains the chapter's face set; the generator needs other "
+                "people: give another set, or lab"
             )
         return self
 
     def require(self, faces: "FaceSet") -> None:
-        """Every class among the training pictures of a fold. A neutral picture is not needed: the generator
-        learns from other people.
+        """Require every class in a fold's training pictures. Neutral pictures are not needed: the generator
+        is trained on other people.
         """
         from face_sets.folds import fold_faces, protocol_of
 
@@ -90,15 +91,13 @@ class DerlParameters(parameters.NetworkParameters):
 
     @property
     def real_pretraining(self) -> tuple[str, ...]:
-        """The real sets that the generator learns from; of synthetic ones it learns from people who are
-        rendered for it, and are in no face set.
-        """
+        """The real training sets of the generator; for synthetic ones further people are rendered."""
         return tuple(name for name in listed(self.pretrain) if name not in get_args(FaceDomain))
 
     @property
     def face_requests(self) -> tuple[FaceRequest, ...]:
-        """The face set of the chapter; beside a real one, that in whose style people are rendered for the
-        generator; and the real sets that it learns from.
+        """The face set; for a real one also ``lab``, in whose style people are rendered; and the real
+        training sets of the generator.
         """
         beside = [*([] if self.faces in get_args(FaceDomain) else ["lab"]), *self.real_pretraining]
         return (self.face_request, *(self.request(name) for name in beside))
@@ -109,16 +108,16 @@ CHAPTER = Chapter(
     parameters=DerlParameters,
     after=("training", "au_verification"),
     resources=Resources(minutes=20, memory=24),
-    seconds={"laptop": 106, **parameters.on_fer2013("laptop", 175)},
+    seconds={"laptop": 50, **parameters.on_fer2013("laptop", 85)},
     key_metrics=("accuracy", "cnn_accuracy"),
     learn=(
-        "whether what a generator takes off a face, to make it neutral, tells the expression better "
-        "than the face itself, how good its neutral faces are where the true ones are known, and "
-        "where in its layers the expression is"
+        "whether the residue of a generator that makes a face neutral predicts the expression better than "
+        "the face itself, how good its neutral faces are, and where in its layers the expression is"
     ),
     needs="two CPU cores",
     profiles={
         "smoke": {"pretrain_people": 12, "gan_epochs": 1, "epochs": 1, "ablation": True, "bootstrap": 200},
+        "laptop": {"pretrain_people": 90, "gan_epochs": 6, "epochs": 3},
         # Each seed and fold is a piece of the population; see book.derl.pieces.
         "reference": {
             "population": "derl",
@@ -144,6 +143,6 @@ CHAPTER = Chapter(
             "bootstrap": 10_000,
         },
         **parameters.on_fer2013("smoke", {"most": 6000}),
-        **parameters.on_fer2013("laptop", {"most": 2000}),
+        **parameters.on_fer2013("laptop", {"most": 1000}),
     },
 )

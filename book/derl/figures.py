@@ -1,5 +1,5 @@
-"""Figures of de-expression: faces with the expression taken off, how the generator learned, how near it
-comes, and where its layers answer.
+"""Figures of de-expression: generated neutral faces, learning curves of the generator, quality of its faces,
+and maps of the residue.
 """
 
 import numpy as np
@@ -24,8 +24,8 @@ STRETCH = 2.0
 def neutral_grid(
     inputs: np.ndarray, generated: np.ndarray, truth: np.ndarray, emotions: list[str]
 ) -> style.Drawn:
-    """Faces with an expression, what the generator makes of them, the true neutral ones, and two differences
-    around the middle grey.
+    """Show faces with an expression, the generated and the true neutral faces, and two differences around the
+    middle grey.
 
     ``inputs``, ``generated`` and ``truth`` uint8 (N, H, W), a row each; ``emotions``: what the inputs
     show. Data: a row per face: ``emotion``, the root mean square difference in grey levels between input and
@@ -44,7 +44,7 @@ def neutral_grid(
     data = pd.DataFrame({"emotion": emotions, **errors})
     means = data.mean(numeric_only=True)
     farther = data["emotion"][data["generated_error"].gt(data["input_error"])].to_list()
-    remark = f"; of {style.listing(farther)} nothing is gained" if farther else ""
+    remark = f"; {style.listing(farther)}: no gain" if farther else ""
     alt = (
         f"Grid of {len(inputs)} people ({style.listing(emotions)}): left, the input, then the generated and "
         "the true neutral face, then what the generator changed and what is still wrong. "
@@ -55,16 +55,15 @@ def neutral_grid(
         figure,
         data,
         alt,
-        f"{len(inputs)} people whom the generator never met. These neutral faces are off by "
-        f"{means['generated_error']:.1f} grey levels (root mean square, on average), the inputs by "
+        f"{len(inputs)} held-out people. The generated neutral faces are {means['generated_error']:.1f} grey "
+        "levels from the true ones (root mean square, on average), the inputs "
         f"{means['input_error']:.1f}{remark}.",
         tolerance=dict.fromkeys(errors, 8),
     )
 
 
 def gan_curves(curve: pd.DataFrame) -> style.Drawn:
-    """How the two players learned: the L1 distance of training pairs and of the pairs watched, and how often
-    the discriminator is right.
+    """Show the L1 distance of training and validation pairs, and how often the discriminator is right.
 
     ``curve`` of ``derl.stage_one.GanTraining`` with validation pairs. Data: ``epoch``, ``adversarial_loss``,
     ``l1``, ``discriminator_loss``, ``real_accuracy``, ``fake_accuracy``, ``valid_l1``.
@@ -74,8 +73,8 @@ def gan_curves(curve: pd.DataFrame) -> style.Drawn:
     figure, (distance, right) = plt.subplots(1, 2, figsize=(style.WIDTH, 2.8))
     marks = {"marker": "o" if len(data) < 12 else None, "markersize": 4}
     for axes, scale, name, label, colour, dashes in (
-        (distance, 255, "l1", "learned from", style.BLUE, "--"),
-        (distance, 255, "valid_l1", "watched", style.VERMILION, "-"),
+        (distance, 255, "l1", "training people", style.BLUE, "--"),
+        (distance, 255, "valid_l1", "held-out people", style.VERMILION, "-"),
         (right, 1, "real_accuracy", "true pairs", style.INK, "-"),
         (right, 1, "fake_accuracy", "generated pairs", style.ORANGE, "--"),
     ):
@@ -94,29 +93,26 @@ def gan_curves(curve: pd.DataFrame) -> style.Drawn:
         if len(data) == 1:
             axes.set_xlim(0, 2)
     first, last = data.iloc[0], data.iloc[-1]
-    right_at_last = last[["real_accuracy", "fake_accuracy"]].mean()
-    balance = f"At the end it is right in {style.percent(right_at_last)}: " + (
-        "it has hardly anything more to teach." if right_at_last > 0.95 else "the game is still open."
-    )
+    right_true, right_made = (style.percent(last[name]) for name in ("real_accuracy", "fake_accuracy"))
     alt = (
         f"Two line charts over {len(data)} {'epoch' if len(data) == 1 else 'epochs'}. Left, the distance of "
-        f"the pairs watched goes from {255 * first['valid_l1']:.1f} to {255 * last['valid_l1']:.1f} grey "
-        f"levels, that of the pairs learned from from {255 * first['l1']:.1f} to {255 * last['l1']:.1f}. "
-        f"Right, at the end the discriminator is right on {style.percent(last['real_accuracy'])} of true and "
-        f"{style.percent(last['fake_accuracy'])} of generated patches; a dotted line marks guessing."
+        f"held-out people goes from {255 * first['valid_l1']:.1f} to {255 * last['valid_l1']:.1f} grey "
+        f"levels, that of training people from {255 * first['l1']:.1f} to {255 * last['l1']:.1f}. Right, at "
+        f"the end the discriminator is right on {right_true} of true and {right_made} of generated patches; "
+        "a dotted line marks guessing."
     )
     return style.Drawn(
         figure,
         data,
         alt,
-        f"Left, how far generated neutral faces are from the true ones; right, how often the discriminator "
-        f"is right. {balance}",
+        f"Left, distance of generated neutral faces from the true ones. Right, how often the discriminator "
+        f"is right: at the end on {right_true} of true pairs and {right_made} of generated pairs.",
         tolerance=dict.fromkeys(columns[1:], 0.5),
     )
 
 
 def quality_dots(summary: pd.DataFrame) -> style.Drawn:
-    """Each candidate for the true neutral face in each measure, with intervals.
+    """Show each candidate for the true neutral face in each measure, with intervals.
 
     ``summary`` from ``derl.neutral_quality.summarise_quality``. Data: ``candidate``, ``measure``, ``value``,
     ``low``, ``high``, ``gain``, ``gain_low``, ``gain_high``, ``n``; rows without a value are left out.
@@ -126,31 +122,31 @@ def quality_dots(summary: pd.DataFrame) -> style.Drawn:
     data = in_numbers(valued[["candidate", "measure", "estimate", "gain"]])
     data["n"] = [estimate.n for estimate in valued["estimate"]]
     rows = data.assign(
-        label=data["candidate"].replace(OTHERS, "others' neutrals"),
+        label=data["candidate"].replace(OTHERS, "wrong neutrals"),
         panel=data["measure"].map(QUALITY_MEASURES),
         main=data["candidate"].eq(GENERATED),
     )
-    # In the order of the measures, and the truth, which bounds all others, below them.
+    # In the order of the measures; the truth, the upper bound, last.
     order = rows["measure"].map(list(QUALITY_MEASURES).index) + 0.5 * rows["candidate"].eq(TRUTH)
     gain = valued.set_index(["candidate", "measure"])["gain"].get((INPUT, "psnr"))
-    nearer = "lies" if gain is not None and (gain.low or 0) > 0 else "cannot be told to lie"
+    nearer = "is" if gain is not None and (gain.low or 0) > 0 else "is not significantly"
     return forest(
         rows.iloc[order.argsort(kind="stable")],
-        measured="mean over the pictures, with its interval over people",
-        axis=dict.fromkeys(QUALITY_MEASURES.values(), Axis(limits=(-0.03, 1.03)))
-        | {QUALITY_MEASURES["psnr"]: Axis("")},
-        alt=f"Dots with intervals for {data['candidate'].nunique()} stand-ins of the true neutral face in "
+        measured="mean over pictures, 95 % interval over people",
+        axis=dict.fromkeys(QUALITY_MEASURES.values(), Axis(limits=(-0.08, 1.08)))
+        | {QUALITY_MEASURES["psnr"]: Axis("", label="dB")},
+        alt=f"Dots with intervals for {data['candidate'].nunique()} candidates for the true neutral face in "
         f"{data['measure'].nunique()} measures.",
-        caption="Each stand-in for the true neutral face by the measures of the gate. The generated face "
-        f"{nearer} nearer to the truth than the input; the lowest row is the truth itself.",
+        caption="Candidates for the true neutral face in the three measures of the gate, farther right is "
+        f"better. The generated face {nearer} nearer to the truth than the input.",
         data=data,
         tolerance=dict.fromkeys(numbers, 3.0),
     )
 
 
 def residue_grid(pictures: np.ndarray, maps: dict[str, np.ndarray], emotions: list[str]) -> style.Drawn:
-    """Faces, and beside each where every layer pair, and the plain difference of the pixels, answers to its
-    expression: bright is more.
+    """Show faces, and for each the residue map of every layer pair and the difference of the pixels; bright
+    is more.
 
     ``pictures`` uint8 (N, H, W), a row each; ``maps``: by layer float (N, H, W), of these pictures, each
     drawn from 0 to its own maximum. Data: a row per picture and layer: ``emotion``, ``layer``, ``row`` and
@@ -171,13 +167,13 @@ def residue_grid(pictures: np.ndarray, maps: dict[str, np.ndarray], emotions: li
     means = data.groupby("layer", sort=False)["spread"].mean().dropna()
     shares = [f"{layer_name(layer)} {style.percent(share)}" for layer, share in means.items()]
     alt = (
-        f"Grid of {len(pictures)} faces ({style.listing(emotions)}), beside each a map of every layer. "
-        f"Half of a map lies in this share of the picture on average: {style.listing(shares or ['none'])}."
+        f"Grid of {len(pictures)} faces ({style.listing(emotions)}), each with a map of every layer. Half of "
+        f"a map fills this part of the picture on average: {style.listing(shares or ['none'])}."
     )
-    caption = "What each layer pair does otherwise for the face with its expression than for the neutral one."
+    caption = "Residue of each layer pair: what differs between the face and its neutral face."
     if len(means):
         caption += (
-            f" Bright is more. {layer_name(means.idxmax())} answers most broadly: half of its map fills "
+            f" Bright is more. {layer_name(means.idxmax())} is the coarsest: half of its map fills "
             f"{style.percent(means.max())} of the picture."
         )
     return style.Drawn(figure, data, alt, caption, tolerance=dict.fromkeys(("row", "column", "spread"), 0.3))

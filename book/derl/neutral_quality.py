@@ -1,9 +1,8 @@
-"""How good a generated neutral face is, where the true one is known: near to it, of the same person, and
-without the expression.
+"""Quality of a generated neutral face where the true one is known: distance, identity, neutrality.
 
-Each is asked of what costs nothing, too: the input handed back, which keeps the person and the expression,
-and a mean neutral face, which keeps neither. N pairs of an input and the true neutral picture of the same
-person, of H × W pixels each, all as bytes.
+Two trivial candidates are measured, too: the input itself, which has the person and the expression, and a
+mean neutral face, which has neither. N pairs of an input and the true neutral picture of the same person, of
+H × W pixels each, uint8.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,28 +35,28 @@ STAND_INS = {
     TRUTH: "truth",
     OTHERS: "others",
 }
-"""What may stand in for the true neutral picture, and its slug in metrics; ``OTHERS``, which was taught other
-people's neutral faces, only where it was trained. The truth is the bound that none can pass.
+"""Candidates for the true neutral picture and their slugs in metrics; ``OTHERS``, the generator trained on
+other people's neutral faces, only if it was trained. The truth is the upper bound.
 """
 
 QUALITY_MEASURES: dict[str, str] = {
     "psnr": "PSNR (dB)",
-    "p_neutral": "called neutral",
-    "identity_other_take": "person found in other takes",
+    "p_neutral": "called neutral (%)",
+    "identity_other_take": "person found (%)",
 }
-"""The measures as the figure calls them; all but the first are shares.
+"""Measure -> title in the figure; all but the first are proportions.
 
-``psnr``: against the true neutral picture. ``p_neutral``: what a plain expression network says of neutral.
-``identity_other_take``: whose nearest among all true neutral pictures but those of the input's own take is
-one of the same person.
+``psnr``: against the true neutral picture. ``p_neutral``: probability of *neutral* by a plain expression
+network. ``identity_other_take``: whether the nearest of all true neutral pictures, except those of the
+input's take, is of the same person.
 """
 
 BRIGHTEST = 255
 
 
 def psnr(pictures: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Peak signal-to-noise ratio of each picture, float64 (N,), in dB: 10 log10(255² / mean squared error);
-    infinite where both are equal.
+    """Return the peak signal-to-noise ratio of each picture, float64 (N,), in dB: 10 log10(255² / mean
+    squared error); infinite if both are equal.
 
     ``pictures`` and ``truth`` uint8 (N, H, W).
     """
@@ -73,13 +72,13 @@ def rank_one(
     owners: Sequence[str],
     allowed: np.ndarray,
 ) -> np.ndarray:
-    """Whether the picture of the gallery that correlates most with each picture is one of the same person: 1
-    or 0, float64 (N,).
+    """Return whether the gallery picture that correlates most with each picture is of the same person, 1 or
+    0, float64 (N,).
 
     ``pictures`` (N, H, W) of ``subjects`` (N,); ``gallery`` (G, H, W) of ``owners`` (G,); ``allowed`` bool
-    (N, G): which of the gallery each picture is compared with. By Pearson's correlation of the pixels, so
-    brightness and contrast as a whole do not count. Of equally near ones the share that is of the same person
-    counts. NaN where no allowed picture is of the same person, and nothing could be found.
+    (N, G): which of the gallery each picture is compared with. Pearson's correlation of the pixels ignores
+    brightness and contrast as a whole. Of equally near ones the proportion of the same person counts. NaN if
+    no allowed picture is of the same person.
     """
     alike = _normalised(pictures) @ _normalised(gallery).T
     same = np.asarray(subjects)[:, None] == np.asarray(owners)
@@ -91,9 +90,7 @@ def rank_one(
 
 
 def _normalised(pictures: np.ndarray) -> np.ndarray:
-    """(N, H·W): each picture less its mean and of length one; an even one stays zero, which correlates with
-    nothing.
-    """
+    """Return each picture minus its mean, of length one, (N, H·W); zero for a constant one."""
     flat = pictures.reshape(len(pictures), -1).astype(np.float64)
     flat -= flat.mean(axis=1, keepdims=True)
     length = np.linalg.norm(flat, axis=1, keepdims=True)
@@ -103,10 +100,10 @@ def _normalised(pictures: np.ndarray) -> np.ndarray:
 def generated_neutrals(
     generator: nn.Module, pictures: np.ndarray, *, batch_size: int = 64, device: torch.device | str = "cpu"
 ) -> np.ndarray:
-    """What ``generator`` makes of each of ``pictures`` uint8 (N, H, W), in evaluation mode and float32: uint8
-    (N, H, W), rounded as they would be stored.
+    """Return the neutral face that ``generator`` makes of each of ``pictures`` uint8 (N, H, W), in evaluation
+    mode and float32, rounded to uint8 (N, H, W).
 
-    The generator is moved to ``device``; its mode stays as it was.
+    The generator is moved to ``device``; its mode is restored.
     """
     parts = []
     generator.to(device)
@@ -131,20 +128,34 @@ def quality(
     *,
     device: torch.device | str = "cpu",
 ) -> pd.DataFrame:
-    """Every measure of every candidate for the true neutral face of the test people of ``splits``: one row
-    per candidate and expressive picture.
+    """Measure every candidate for the true neutral face of the test people of ``splits``.
 
-    ``generators``: ``GENERATED``, and ``OTHERS`` where there is one. ``judge``: a network that names
-    ``classes`` and was taught none of these people; where none of them is neutral its answers are NaN.
+    Parameters
+    ----------
+    splits : PairSplits
+        Pairs with the test people.
+    generators : mapping
+        ``GENERATED``, and ``OTHERS`` if it was trained.
+    judge : Module
+        A network that classifies into ``classes`` and was not trained on these people; if no class is neutral
+        its answers are NaN.
 
-    Columns: ``candidate``, ``picture`` (from 0), ``subject``, and those of ``QUALITY_MEASURES``. PSNR is
-    infinite where both pictures are equal, as of the truth itself. A person of one take only is nobody to be
-    found elsewhere (NaN). Raises DataError where nothing but neutral inputs is given.
+    Returns
+    -------
+    DataFrame
+        One row per candidate and expressive picture: ``candidate``, ``picture`` (from 0), ``subject`` and the
+        ``QUALITY_MEASURES``. PSNR is infinite for equal pictures, as of the truth itself. Identity is NaN for
+        a person without a neutral picture of another take.
+
+    Raises
+    ------
+    DataError
+        If all inputs are neutral.
     """
     faces, truth = splits.expressive()
     if not len(faces):
         raise DataError(
-            f"all of the {len(splits.tested)} inputs are neutral: there is no expression to take off; give "
+            f"all of the {len(splits.tested)} inputs are neutral: there is no expression to remove; give "
             "expressive ones"
         )
     fakes = {name: generated_neutrals(one, faces.pixels, device=device) for name, one in generators.items()}
@@ -173,14 +184,14 @@ def quality(
 
 
 def summarise_quality(table: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Means of what ``quality`` gave, with 95 % intervals over people and trainings: one row per
+    """Return means of the table of ``quality``, with 95 % intervals over people and trainings: one row per
     ``candidate`` and ``measure``.
 
-    ``table`` may have a column ``training``; of several trainings a picture's mean counts.
+    ``table`` may have a column ``training``; a picture's mean over trainings counts.
 
-    Estimates: ``estimate``; ``gain``, the ``GENERATED`` picture less the candidate, over the inputs for which
-    both are numbers; ``share``, the mean of the generated over that of the candidate, likewise. None where
-    nothing is a number, as of the PSNR of the truth. A measure that no candidate has is left out.
+    Estimates: ``estimate``; ``gain``, the ``GENERATED`` picture minus the candidate, over the inputs for
+    which both are numbers; ``share``, the mean of the generated divided by that of the candidate. None where
+    nothing is a number, as for the PSNR of the truth. A measure without any number is left out.
     """
     table = table if "training" in table else table.assign(training=0)
     parts = dict(tuple(table.groupby("candidate", sort=False)))
@@ -213,8 +224,8 @@ def _mean(
     seed: int,
     unit: Unit = "",
 ) -> Estimate | None:
-    """The sum of ``above`` over that of ``below``, (trainings, pictures) each, where both are numbers; None
-    where there is nothing to divide by.
+    """Return the sum of ``above`` divided by that of ``below``, (trainings, pictures) each, where both are
+    numbers; None if there is nothing to divide by.
     """
     counts = (np.isfinite(above) & np.isfinite(below)).all(axis=0)
     if not below[:, counts].any():
@@ -236,8 +247,8 @@ def _mean(
 
 @dataclass(frozen=True)
 class GateBound:
-    """A bound of the gate: the whole interval of the ``column`` of ``summarise_quality`` for a ``candidate``
-    and a ``measure`` has to lie above it; ``meaning``, for readers.
+    """A bound that the whole interval of a ``column`` of ``summarise_quality`` must exceed for a
+    ``candidate`` and a ``measure``; ``meaning``, for readers.
     """
 
     candidate: str
@@ -248,9 +259,7 @@ class GateBound:
 
 
 GATE = {
-    "psnr_gain": GateBound(
-        INPUT, "psnr", "gain", 1.0, "nearer to the truth than the input is, by more than 1 dB"
-    ),
+    "psnr_gain": GateBound(INPUT, "psnr", "gain", 1.0, "more than 1 dB nearer to the truth than the input"),
     "neutral_called": GateBound(
         TRUTH, "p_neutral", "share", 0.85, "called neutral at least 0.85 times as surely as the truth"
     ),
@@ -259,16 +268,16 @@ GATE = {
         "identity_other_take",
         "gain",
         -0.05,
-        "the same person found, at most 0.05 less often than by the input",
+        "the person is found at most 0.05 less often than by the input",
     ),
 }
-"""What the generated faces must be before it can be asked what their residue is worth, by metric."""
+"""Metric -> what the generated faces must reach before their residue is evaluated."""
 
 
 def quality_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
-    """``<candidate>_<measure>``, such as ``generated_psnr`` or ``input_p_neutral``; and those of ``GATE``:
-    ``psnr_gain`` over the input (dB), ``neutral_called`` as a share of the truth's, ``identity_kept``, in
-    other takes, less the input's.
+    """Return ``<candidate>_<measure>``, such as ``generated_psnr`` or ``input_psnr`` (dB), and those of
+    ``GATE``: ``psnr_gain``, generated minus input (dB); ``neutral_called``, generated divided by truth;
+    ``identity_kept``, generated minus input.
     """
     metrics = {}
     for row in summary.dropna(subset="estimate").itertuples():
@@ -280,15 +289,15 @@ def quality_metrics(summary: pd.DataFrame) -> dict[str, Estimate]:
 
 
 def gate_text(metrics: Mapping[str, Estimate]) -> str:
-    """Whether stage one passed ``GATE``, and what decided it, in a sentence or two."""
+    """Say whether stage one passed ``GATE``, and why."""
     lows = {name: metrics[name].low if name in metrics else None for name in GATE}
     failed = [
         bound.meaning for name, bound in GATE.items() if lows[name] is None or lows[name] <= bound.above
     ]
     if not failed:
         every = "; ".join(bound.meaning for bound in GATE.values())
-        return f"Stage one passed its gate: the generated faces are {every}."
+        return f"Stage one passes its gate: {every}."
     return (
-        f"Stage one did not pass its gate. Not shown by the whole interval: {'; '.join(failed)}. So whatever "
-        "stage two finds does not settle what the residue of a good generator is worth."
+        f"Stage one does not pass its gate. Not shown by the whole interval: {'; '.join(failed)}. So stage "
+        "two cannot decide how much the residue of a good generator is worth."
     )

@@ -1,6 +1,4 @@
-"""Pairs of an expressive picture and a neutral one of the same person: those that a generator learns from,
-and those on which it is tested.
-"""
+"""Pairs of an expressive picture and a neutral one of the same person, to train and to test a generator."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,9 +27,8 @@ NEUTRAL_EMOTION = EMOTIONS[0]
 class NeutralPairs:
     """P pictures of a face set, each with a neutral picture of the same person; a neutral picture has itself.
 
-    ``inputs`` and ``targets`` int64 (P,): rows of the face set, the inputs ascending. ``left_out``: the
-    people without a neutral picture, and how many pictures of theirs have no pair; under the empty name the
-    pictures of unnamed people.
+    ``inputs`` and ``targets`` int64 (P,): rows of the face set, the inputs ascending. ``left_out``: person
+    without a neutral picture -> number of pictures without a pair; the empty name: unnamed people.
     """
 
     inputs: np.ndarray
@@ -40,14 +37,12 @@ class NeutralPairs:
 
 
 def neutral_pairs(faces: FaceSet) -> NeutralPairs:
-    """Every picture of ``faces`` that carries an emotion or action units, with a neutral one of the same
-    person.
+    """Pair every picture of ``faces`` with an emotion or action units with a neutral one of the person.
 
-    The neutral picture is one of the same sequence, the nearest in frames (of two the earlier), else the
-    person's first one in the order of sequence and frame. What counts as neutral, says ``is_neutral``. People
-    without one are named and counted in ``left_out``.
+    The neutral picture (``is_neutral``) is the nearest frame of the same sequence (of two the earlier), else
+    the person's first one in the order of sequence and frame.
 
-    Raises DataError where the set names nobody, and where no person has a neutral picture.
+    Raises DataError if the set has no subjects, or no person has a neutral picture.
     """
     table = faces.table
     neutral, described = is_neutral(faces), (table["emotion"] != UNLABELLED).to_numpy() | _is_coded(faces)
@@ -81,17 +76,17 @@ def neutral_pairs(faces: FaceSet) -> NeutralPairs:
             targets.append(first[subject] if rows is None else rows[np.abs(frames - frame).argmin()])
     if not inputs:
         raise DataError(
-            f"face set {faces.name!r}: nobody has a neutral picture, nor one at the onset of a clip or "
+            f"face set {faces.name!r}: no person has a neutral picture, nor one at the onset of a clip or "
             "without any coded action unit; choose a set that has one of them"
         )
     return NeutralPairs(np.array(inputs, np.int64), np.array(targets, np.int64), left_out)
 
 
 def is_neutral(faces: FaceSet) -> np.ndarray:
-    """bool (N,): which pictures of ``faces`` show a face at rest.
+    """Return which pictures of ``faces`` show a neutral face, bool (N,).
 
-    Those with the label neutral; of a set without that label the frame at a clip's onset, before the movement
-    begins; and of pictures without an emotion those on which some action units were coded and none was shown.
+    Those with the label neutral; in a set without that label the frame at a clip's onset; and of pictures
+    without an emotion those with coded action units of which none is present.
     """
     table = faces.table
     emotions = table["emotion"]
@@ -107,19 +102,18 @@ def _is_coded(faces: FaceSet) -> np.ndarray:
 
 
 def others_targets(subjects: np.ndarray, seed: int = 0) -> np.ndarray:
-    """int64 (P,): for each of P pairs the index of another person's pair, drawn evenly among all of them.
+    """Return for each of P pairs the index of another person's pair, drawn uniformly, int64 (P,).
 
-    A generator that is trained on these targets in the place of its own ones learns from faces of the same
-    kind, but cannot learn to keep the person. ``subjects`` (P,): who is shown. Raises DataError where all
-    pairs are of one person.
+    A generator trained on these targets sees faces of the same kind, but cannot learn identity. ``subjects``
+    (P,): the people. Raises DataError if all pairs are of one person.
     """
     _, codes, counts = np.unique(np.asarray(subjects).astype(str), return_inverse=True, return_counts=True)
     if len(counts) < 2:
-        raise DataError("all pairs are of one person: there is no other one's neutral picture to give")
+        raise DataError("all pairs are of one person: no other person has a neutral picture")
     by_person = np.argsort(codes, kind="stable")
     before = (np.cumsum(counts) - counts)[codes]
     draws = np.random.default_rng(seed).integers(len(codes) - counts[codes])
-    # Counted over everybody else: whoever comes after the person is further on by the person's own pairs.
+    # Draws skip the person's own pairs.
     return by_person[np.where(draws < before, draws, draws + counts[codes])]
 
 
@@ -132,19 +126,40 @@ def expression_pairs(
     expressions: int = 8,
     takes: int = 4,
 ) -> tuple[FaceSet, np.ndarray]:
-    """P expressive and neutral pictures of people who are in no face set, ``size`` × ``size`` each, and the
-    row of each one's neutral picture, int64 (P,); cached.
+    """Render pairs of an expressive and a neutral picture of people who are in no face set; cached.
 
-    Each of ``people`` persons of the synthetic ``domain`` shows ``expressions`` emotions, drawn as the domain
-    draws them, in ``takes`` takes of their own head pose, light, background and noise, and once in each take
-    the neutral face. The neutral picture of the same take is the target, so that a pair differs by the
-    expression and in nothing else; a neutral picture has itself. So P is ``people`` · (``expressions`` +
-    ``takes``), and that many pictures are rendered. As in sequences of the domain a person's
-    neutral face, which may show a weak action unit, stays under the expression. Nobody shows an emotion again
-    before all others.
+    Each person shows ``expressions`` emotions in ``takes`` takes, each with its head pose, light, background
+    and noise, and in each take once the neutral face, which is the target: a pair differs in the expression
+    only. As in sequences a weak action unit of the neutral face stays under the expression. All emotions come
+    before one is repeated.
 
-    The set has emotions, AU intensities, and masks of where these act; a ``sequence`` is a take. Raises
-    ParameterError for an unknown domain, DataError where anny or warp-lang is missing.
+    Parameters
+    ----------
+    people : int
+        Number of people.
+    size : int
+        Side of a picture in pixels.
+    seed : int
+        Of people and pictures.
+    domain : str
+        Synthetic domain.
+    expressions, takes : int
+        Of each person.
+
+    Returns
+    -------
+    FaceSet
+        P = ``people`` · (``expressions`` + ``takes``) pictures with emotions, AU intensities and masks; a
+        ``sequence`` is a take.
+    (P,) int64 array
+        Row of each picture's neutral picture.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown domain.
+    DataError
+        If anny or warp-lang is missing.
     """
     own = domain_named(domain)
     performances = [_performance(own, seed, PAIRED + person, expressions, takes) for person in range(people)]
@@ -161,9 +176,7 @@ def expression_pairs(
 def _performance(
     domain: Domain, seed: int, person: int, expressions: int, takes: int
 ) -> list[tuple[int, str, np.ndarray]]:
-    """Take, emotion and intensities (``len(AUS)``, 2) of a person's pictures, take by take, the neutral one
-    first.
-    """
+    """Return take, emotion and intensities (``len(AUS)``, 2) of a person's pictures, neutral first."""
     rng = np.random.default_rng((Stream.PAIR, seed, person_number(domain, person)))
     emotions = [emotion for emotion in domain.emotions if emotion in EMOTIONS and emotion != NEUTRAL_EMOTION]
     order = [
@@ -180,19 +193,16 @@ def _performance(
 
 
 WATCHED_SHARE, TESTED_SHARE = 12, 5
-"""One in so many of the people of each set is watched while the generator learns; one in so many is
-held out: on them its neutral faces are tested at the end.
-"""
+"""One in so many people of each set is for validation, one in so many for the test of the neutral faces."""
 
 
 @dataclass(frozen=True, eq=False)
 class PairSplits:
-    """Pairs of pictures that a generator learns from, others that are watched, and others on which it is
-    tested: of people who are in one of the three only.
+    """Training, validation and test pairs of a generator, subject independent.
 
-    ``train`` and ``valid``: inputs and targets, uint8 (P, H, W) each; ``subjects`` (P,): whose the training
-    pairs are. ``tested``: the inputs of the test, neutral ones too, and ``truth`` uint8 (P, H, W), their
-    targets. ``about``: whose pictures they are, in a sentence.
+    ``train`` and ``valid``: inputs and targets, uint8 (P, H, W) each; ``subjects`` (P,): the people of the
+    training pairs. ``tested``: test inputs, neutral ones too, and ``truth`` uint8 (P, H, W), their targets.
+    ``about``: whose pictures they are, in a sentence.
     """
 
     train: tuple[np.ndarray, np.ndarray]
@@ -217,14 +227,12 @@ class PairSplits:
 def draw_pair_splits(
     p: DerlParameters, faces: FaceSet, real: Mapping[str, FaceSet | None] = {}
 ) -> PairSplits:
-    """The pairs that the generator of a chapter with the parameters ``p`` learns from: of nobody in
-    ``faces``.
+    """Return the pairs for the generator of parameters ``p``, of people who are not in ``faces``.
 
-    Of each set of ``p.pretrain``: people rendered to order in its style, or the people of a set of ``real``
-    (by name), which has neutral pictures of them. Of the people of each set, sorted, the last
-    ``1 / TESTED_SHARE`` are for the test, those before them are watched. Raises ParameterError where a real
-    set is asked for and absent; DataError where it shares people or pictures with ``faces``, and where fewer
-    than two people can be learned from.
+    From each set of ``p.pretrain``: people rendered in its style, or the people of a set of ``real`` (by
+    name). Of the sorted people of each set the last ``1 / TESTED_SHARE`` are for the test, those before them
+    for validation. Raises ParameterError if a real set is missing; DataError if it has people or pictures in
+    common with ``faces``, or fewer than two training people.
     """
     sets, targets, parts, sources = [], [], [], []
     for name in listed(p.pretrain):
@@ -232,10 +240,8 @@ def draw_pair_splits(
         people, codes = np.unique(inputs.table["subject"].to_numpy(str), return_inverse=True)
         sizes = np.array([max(1, len(people) // share) for share in (WATCHED_SHARE, TESTED_SHARE)])
         if len(people) - sizes.sum() < 2:
-            raise DataError(
-                f"{name}: {len(people)} people to learn neutral faces from; at least 4 are needed"
-            )
-        # 0: learned from; 1: watched; 2: tested.
+            raise DataError(f"{name}: {len(people)} people with neutral faces; at least 4 are needed")
+        # 0: training; 1: validation; 2: test.
         parts.append(np.digitize(codes, len(people) - sizes[::-1].cumsum()[::-1]))
         sets.append(inputs)
         targets.append(truth)
@@ -244,9 +250,9 @@ def draw_pair_splits(
     train, valid = ((every.pixels[part == number], truth[part == number]) for number in range(2))
     subjects, test = every.table["subject"].to_numpy(str)[part == 0], every.select(part == 2)
     about = (
-        f"The generator learns from {len(subjects):,} pairs of pictures of {', and of '.join(sources)}. "
-        f"{len(valid[0]):,} pairs of others are watched, and decide nothing; on {len(test):,} pairs of "
-        f"{test.table['subject'].nunique()} more it is tested. None of them is among the people of "
+        f"The generator is trained on {len(subjects):,} pairs of pictures of {', and of '.join(sources)}. "
+        f"{len(valid[0]):,} pairs of other people only show its progress; {len(test):,} pairs of "
+        f"{test.table['subject'].nunique()} more people test it. None of them is among the people of "
         f"{faces.name}."
     )
     return PairSplits(train, valid, subjects, test, truth[part == 2], about)
@@ -255,7 +261,7 @@ def draw_pair_splits(
 def _pairs_of(
     name: str, p: DerlParameters, faces: FaceSet, real: FaceSet | None
 ) -> tuple[FaceSet, np.ndarray, str]:
-    """Inputs, the neutral pictures (P, H, W) that go with them, and whose they are, of the set ``name``."""
+    """Return inputs, their neutral pictures (P, H, W), and whose they are, for the set ``name``."""
     if name in get_args(FaceDomain):
         takes = max(1, p.pretrain_expressions // 2)
         inputs, targets = expression_pairs(
@@ -266,7 +272,7 @@ def _pairs_of(
             expressions=p.pretrain_expressions,
             takes=takes,
         )
-        whose = f"people rendered to order, as those of {name} are; each neutral face is of the same take"
+        whose = f"people rendered in the style of {name}; each neutral face is of the same take"
         return inputs, inputs.gather(targets), whose
     if real is None:
         raise ParameterError(
@@ -282,9 +288,7 @@ def _pairs_of(
 
 
 def examples(faces: FaceSet, count: int) -> np.ndarray:
-    """The rows of up to ``count`` of ``faces`` to look at, of different people, and as many expressions as
-    there are, by turns.
-    """
+    """Return rows of up to ``count`` pictures of ``faces`` to show, of different people and expressions."""
     candidates, rows = faces.table, []
     while len(rows) < count and len(candidates):
         emotions = [faces.table["emotion"][row] for row in rows]

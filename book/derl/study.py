@@ -1,8 +1,7 @@
-"""Is it the residue? Classifiers that learn from what a generator took off the face, beside those that learn
-from something else.
+"""Classifiers of a generator's residue, compared with classifiers of other inputs.
 
-All conditions see the same versions of the same pictures in the same folds, start from the same seeds, and
-are trained by one recipe; then all are scored on the same people.
+All conditions have the same versions of the same pictures, the same folds, seeds and recipe, and are scored
+on the same people.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -48,11 +47,11 @@ CONTEST_CONDITIONS = (
     CNN,
     FEATURE_DIFFERENCE,
 )
-"""What a study can compare: DeRL on the residues of all layer pairs; on that of one pair alone, a condition
-per pair and called by its name (``pair24``); DeRL on a generator with random weights, and on one that learned
-to make other people's neutral faces; a plain CNN, with as many parameters as DeRL's second stage, on the
-picture less the generated neutral face, and on the picture; and a linear layer on that CNN's features of the
-one less those of the other.
+"""Conditions: DeRL on the residues of all layer pairs; on the residue of one pair, a condition for each pair
+with its name (``pair24``); DeRL on a generator with random weights, and on one trained on other people's
+neutral faces; a plain CNN, with as many parameters as DeRL's second stage, on the picture minus the generated
+neutral face, and on the picture; and a linear layer on that CNN's features of the picture minus those of the
+neutral face.
 """
 
 MAJORITY_BASELINE = "majority"
@@ -62,32 +61,30 @@ CONDITION_LABELS: dict[str, tuple[str, str]] = {
     CNN: ("plain CNN, equal size", BASELINE),
     PIXEL_DIFFERENCE: ("pixel difference", BASELINE),
     FEATURE_DIFFERENCE: ("CNN feature difference", BASELINE),
-    UNTRAINED_GENERATOR: ("generator never trained", CONTROL),
-    SHUFFLED_NEUTRALS: ("generator of others' neutrals", CONTROL),
+    UNTRAINED_GENERATOR: ("untrained generator", CONTROL),
+    SHUFFLED_NEUTRALS: ("generator of wrong neutrals", CONTROL),
     MAJORITY_BASELINE: ("majority-class baseline", NULL),
 }
-"""Slug in metrics -> name and kind of each condition; single layers are called by their pair."""
+"""Slug in metrics -> name and kind of each condition; single layers have the name of their pair."""
 
 CLAIMED_CONDITIONS = (DERL, UNTRAINED_GENERATOR, PIXEL_DIFFERENCE, CNN, FEATURE_DIFFERENCE)
-"""The conditions of the paper's claim, and those that need no further generator."""
+"""Conditions of the paper's claim, which need no further generator."""
 
 CONDITIONS_OF_GENERATOR = {
     "trained": (DERL, SINGLE_PAIRS),
     "untrained": (UNTRAINED_GENERATOR,),
     "shuffled": (SHUFFLED_NEUTRALS,),
 }
-"""Whose residues the conditions learn from. The differences are to the neutral faces of the one that is
-``trained``.
-"""
+"""Generator -> conditions on its residues. Differences are to the neutral faces of ``trained``."""
 
 TESTED_AT_A_TIME = 128
-"""Tested pictures whose inputs are in memory at a time: the residues of one are about 185 KB at 48 × 48."""
+"""Tested pictures with inputs in memory at a time; the residues of one take about 185 KB at 48 × 48."""
 
 
 @dataclass(frozen=True, eq=False)
 class ResidueTask:
-    """What both stages are given: the ``parameters``; the ``faces`` whose expressions are told, in the folds
-    of ``protocol``; the ``splits`` of the generators; and where all is computed.
+    """Inputs of both stages: ``parameters``; ``faces`` to classify, in the folds of ``protocol``; ``splits``
+    for the generators; and the ``device``.
     """
 
     parameters: DerlParameters
@@ -99,16 +96,20 @@ class ResidueTask:
 
 @dataclass(frozen=True, eq=False)
 class ResidueStudy:
-    """Trainings that differ in condition, seed and fold, and in nothing else.
+    """Trainings that differ only in condition, seed and fold.
 
-    ``trainings``: one row per condition, seed and ``fold`` (from 0) with ``condition`` (of a single pair its
-    name), ``seed``, ``parameters`` (learned from labels in that condition), ``frozen`` (of the generator and
-    of the CNN that it needs besides) and ``valid_accuracy`` (share). ``table``: the same per condition and
-    seed, the accuracy being the mean over the folds.
-
-    ``probabilities`` float32 (rows of ``table``, P, classes), of the P pictures tested in the folds that ran:
-    ``rows`` (P,) of the labelled pictures, their classes ``labels`` (P,) and people ``subjects`` (P,).
-    ``models``: by condition the classifier of the first fold and seed.
+    Attributes
+    ----------
+    trainings : DataFrame
+        One row per ``condition`` (of a single pair its name), ``seed`` and ``fold`` (from 0): ``parameters``
+        (trained on labels), ``frozen`` (of the generator, and of the CNN that it needs) and
+        ``valid_accuracy``. ``table``: the same per condition and seed, averaged over the folds.
+    rows, labels, subjects : (P,) arrays
+        Rows of the labelled pictures that were tested, their classes and people.
+    probabilities : (rows of ``table``, P, classes) float32 array
+        Answers about these pictures.
+    models : mapping
+        Condition -> classifier of the first fold and seed.
     """
 
     trainings: pd.DataFrame
@@ -131,8 +132,8 @@ def one_fold(
     probabilities: np.ndarray,
     models: Mapping[str, nn.Module] | None = None,
 ) -> ResidueStudy:
-    """What was learned in a ``fold`` of the ``task``, from one seed: a row of ``trainings`` and answers to
-    the fold's test pictures, ``probabilities`` (conditions, P, classes), for each condition.
+    """Return the study of one ``fold`` and one seed: a row of ``trainings`` and answers about the fold's test
+    pictures, ``probabilities`` (conditions, P, classes), for each condition.
     """
     labelled, rows = task.faces.labelled(), task.protocol.folds[fold].test
     labels = labelled.select(rows).labels(task.protocol.classes)
@@ -141,9 +142,7 @@ def one_fold(
 
 
 def joined(studies: Sequence[ResidueStudy]) -> ResidueStudy:
-    """The studies of single seeds and folds as one, of the folds that every seed has; the folds in their
-    order.
-    """
+    """Join studies of single seeds and folds, for the folds that every seed has."""
     by_seed: dict[int, dict[int, ResidueStudy]] = {}
     for study in studies:
         seed, fold = study.trainings[["seed", "fold"]].iloc[0]
@@ -172,21 +171,35 @@ def joined(studies: Sequence[ResidueStudy]) -> ResidueStudy:
 
 
 def learn_fold(task: ResidueTask, stage: StageOne, fold: int, conditions: Sequence[str] = ()) -> ResidueStudy:
-    """Train and test a classifier of each of ``conditions`` (none named: those of the parameters) in a
-    ``fold`` of the ``task``, from the seed of ``stage``, on what its generators take off.
+    """Train and test a classifier for each condition in one fold.
 
-    ``stage`` has the generator called ``trained``, and those called ``untrained`` (see ``settle_statistics``)
-    and ``shuffled`` where their conditions are asked for. Nobody of the task's faces may be among the people
-    whom they learned from. They stay as they are. The epoch is chosen on the fold's validation people; its
-    test people are predicted once, and nothing is chosen by it. The number format is that of ``stage``.
+    The epoch is chosen on the fold's validation people; its test people are predicted once.
 
-    ``conditions`` with ``feature_difference`` have ``cnn`` too, whose network it takes. Raises what
-    ``fold_faces`` and ``train_residue_classifier`` raise.
+    Parameters
+    ----------
+    task : ResidueTask
+        Its faces share no person with the training of the generators.
+    stage : StageOne
+        Generators ``trained`` and, where conditions need them, ``untrained`` and ``shuffled``, which are not
+        changed; seed and number format.
+    fold : int
+        From 0.
+    conditions : sequence of str
+        Empty: those of the parameters. ``feature_difference`` needs ``cnn``, whose network it uses.
+
+    Returns
+    -------
+    ResidueStudy
+
+    Raises
+    ------
+    DataError, ParameterError
+        As ``fold_faces`` and ``train_residue_classifier``.
     """
     p, protocol, seed = task.parameters, task.protocol, stage.seed
     fold_faces(task.faces, protocol, fold)  # raises before anything is trained
     labelled, sides = task.faces.labelled(), protocol.folds[fold]
-    # Of other rows nothing need be computed.
+    # Other rows are not needed.
     index = np.unique(np.concatenate([sides.train, sides.valid, sides.test]))
     learned, test = np.union1d(sides.train, sides.valid), np.searchsorted(index, sides.test)
     train, valid = (np.searchsorted(learned, rows) for rows in (sides.train, sides.valid))
@@ -220,8 +233,8 @@ def learn_fold(task: ResidueTask, stage: StageOne, fold: int, conditions: Sequen
 
 @dataclass(frozen=True)
 class _Condition:
-    """``inputs`` of the pictures that are learned from and chosen by, then those of the tested ones, piece by
-    piece; and ``build`` of the network for these, under a seeded random state.
+    """``inputs`` of the training and validation pictures, then those of the tested ones, part by part; and
+    ``build`` makes the network for them, under a seeded random state.
     """
 
     name: str
@@ -231,8 +244,8 @@ class _Condition:
 
 
 def fewer_pictures(faces: FaceSet, protocol: Protocol, most: int, seed: int = 0) -> Protocol:
-    """``protocol`` with at most ``most`` pictures to learn from in each fold, and a third as many to choose
-    by, drawn from ``seed``; all are tested. 0: as it is.
+    """Return ``protocol`` with at most ``most`` training pictures in each fold, and a third as many for
+    validation, drawn from ``seed``; all are tested. 0: unchanged.
     """
     if not most:
         return protocol
@@ -249,8 +262,8 @@ def fewer_pictures(faces: FaceSet, protocol: Protocol, most: int, seed: int = 0)
 def _on_residues(
     task: ResidueTask, stage: StageOne, conditions: Sequence[str], parts: Sequence[Tensor]
 ) -> Iterator[_Condition]:
-    """Those of DeRL one after the other, so that no two generators' residues are in memory at a time; nor
-    are those of all tested pictures, which are computed anew for each condition.
+    """Yield the conditions of DeRL one by one, so that the residues of one generator are in memory at a time;
+    those of tested pictures are computed anew for each condition.
     """
     for source, names in CONDITIONS_OF_GENERATOR.items():
         selection = [name for name in names if name in conditions]
@@ -275,8 +288,8 @@ def _on_pictures(
     parts: Sequence[Tensor],
     models: Mapping[str, nn.Module],
 ) -> Iterator[_Condition]:
-    """The plain networks, of the picture or of its difference to the neutral face that the trained generator
-    makes. ``models``: those that were trained before.
+    """Yield the plain networks, of the picture or of its difference to the generated neutral face.
+    ``models``: those that were trained before.
     """
     generator, n_classes, device = stage.generators["trained"], len(task.protocol.classes), task.device
     frozen, key = parameter_count(generator), stage_two.PICTURE_INPUT
@@ -303,18 +316,15 @@ def _plain_cnn(n_classes: int, size: int, parameters: int) -> stage_two.PlainCla
 
 
 def _linear_head(features: int, n_classes: int) -> stage_two.PlainClassifier:
-    # The features differ in scale by orders of magnitude; the layer's own scale would be no fair start.
+    # The features differ in scale by orders of magnitude.
     return stage_two.PlainClassifier(
         nn.Sequential(nn.BatchNorm1d(features, affine=False), nn.Linear(features, n_classes))
     )
 
 
 def equal_cnn(n_classes: int, size: int, parameters: int) -> VGG:
-    """A VGG whose stages have w, 2w, 4w and 8w filters, with w so that its number of parameters is nearest to
-    ``parameters``.
-
-    A chain of 3×3 convolutions with batch normalisation and ReLUs, of which the local CNNs of DeRL are
-    made too.
+    """Return a VGG with w, 2w, 4w and 8w filters, with the w whose number of parameters is nearest to
+    ``parameters``: 3×3 convolutions, batch normalisation and ReLUs, as the local CNNs of DeRL have.
     """
 
     def widths(first: int) -> tuple[int, ...]:
@@ -332,8 +342,8 @@ def equal_cnn(n_classes: int, size: int, parameters: int) -> VGG:
 
 
 def cnn_features(network: Classifier, pictures: Tensor, device: torch.device | str = "cpu") -> Tensor:
-    """float32 (V, N, F) on the CPU: what the last layer of ``network`` is given for each of ``pictures``,
-    float (V, N, 1, H, W), in evaluation mode.
+    """Return the input of the last layer of ``network`` for each of ``pictures``, float (V, N, 1, H, W), in
+    evaluation mode: float32 (V, N, F) on the CPU.
     """
     features: list[Tensor] = []
     hook = network.output.register_forward_pre_hook(
@@ -349,8 +359,8 @@ def cnn_features(network: Classifier, pictures: Tensor, device: torch.device | s
 
 
 def majority_probabilities(faces: FaceSet, protocol: Protocol, study: ResidueStudy) -> np.ndarray:
-    """float32 (P, classes): for each picture of ``study`` the majority class of its fold's training
-    pictures, with certainty.
+    """Return the majority class of the fold's training pictures for each picture of ``study``, with
+    probability one: float32 (P, classes).
     """
     emotions = faces.labelled().table["emotion"].to_numpy(dtype=object)
     codes = pd.Index(protocol.classes).get_indexer(emotions)
@@ -361,8 +371,8 @@ def majority_probabilities(faces: FaceSet, protocol: Protocol, study: ResidueStu
 
 
 def condition_contenders(study: ResidueStudy, majority: np.ndarray) -> list[Contender]:
-    """The conditions of ``study`` in the order to be shown, DeRL first, and last the answers of the
-    ``majority``-class baseline.
+    """Return the conditions of ``study`` in the order of the figure: DeRL first, the ``majority``-class
+    baseline last.
     """
     conditions = study.table["condition"]
     answers = {slug: study.probabilities[conditions.eq(slug)] for slug in conditions.unique()}
@@ -378,7 +388,7 @@ def condition_contenders(study: ResidueStudy, majority: np.ndarray) -> list[Cont
 
 
 def _called(slug: str) -> tuple[str, str]:
-    """Name and kind of a condition, or of a layer pair alone."""
+    """Return name and kind of a condition or of a single layer pair."""
     side = slug.removeprefix("pair")
     return CONDITION_LABELS.get(slug, (f"layers of {side} × {side} only", SINGLE_PAIRS))
 
@@ -386,8 +396,8 @@ def _called(slug: str) -> tuple[str, str]:
 def contest_of(
     study: ResidueStudy, faces: FaceSet, protocol: Protocol, *, draws: int = 2000, seed: int = 0
 ) -> Contest:
-    """All conditions of ``study``, scored on the same pictures of the same people of ``faces``; where nobody
-    is named every picture stands for itself.
+    """Score all conditions of ``study`` on the same pictures of ``faces``; pictures without a subject label
+    are treated as separate subjects.
     """
     people = named_alone(pd.Series(study.subjects, study.rows))
     own = condition_contenders(study, majority_probabilities(faces, protocol, study))
@@ -395,8 +405,8 @@ def contest_of(
 
 
 def residue_metrics(contest: Contest, study: ResidueStudy) -> dict[str, Estimate]:
-    """``accuracy``, ``macro_f1`` and ``balanced_accuracy`` of DeRL; of each other condition
-    ``<slug>_accuracy`` and ``ahead_of_<slug>``, how far DeRL is ahead in accuracy (points).
+    """Return ``accuracy``, ``macro_f1`` and ``balanced_accuracy`` of DeRL; for each other condition
+    ``<slug>_accuracy`` and ``ahead_of_<slug>``, accuracy of DeRL minus its accuracy (percentage points).
 
     ``tested``, ``people``, ``folds``, ``trainings``, ``repeated`` (degrees of
     freedom of seed variance); ``seed_spread`` (points), where a condition was trained more than once.

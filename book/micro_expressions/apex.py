@@ -1,4 +1,4 @@
-"""When it happens: the apex of a clip, found without being told."""
+"""Spotting the apex of a clip without labels."""
 
 from collections.abc import Mapping
 
@@ -18,30 +18,30 @@ METHODS = {
     "middle": "middle of the clip",
     "random": "any frame",
 }
-"""What spots an apex, and what readers call it: the frame farthest from the onset by a network's features
-or by its pixels, the frame nearest to half way from onset to offset, and any frame's mean error. The first is
-what the page is about.
+"""Slug and name of each method: the frame farthest from the onset by a network's features or by pixels, the
+frame nearest to the middle between onset and offset, and the mean error of all frames. The page evaluates the
+first.
 """
 
 FRAMES_TOLERANCE = 2.0
 
 
 PLACES = ("spotted", "middle", "apex")
-"""The one frame of a clip that may stand for it: the one that moved farthest from the onset, the one nearest
-to half way from onset to offset, and the true apex, which nobody knows who is not told."""
+"""A single frame in place of a clip: the one farthest from the onset, the one nearest to the middle between
+onset and offset, and the true apex, which needs a label."""
 
 
 def farthest(features: np.ndarray, clips: Clips) -> np.ndarray:
-    """int64 (…, C): the place in its clip of the frame whose ``features`` (…, C, T, F) are farthest from
-    those of the first frame, of equals the first.
+    """Return the position in its clip of the frame whose ``features`` (…, C, T, F) are farthest from those of
+    the first frame (of equals the first), int64 (…, C).
     """
     differences = np.where(clips.inside[..., None], features - features[..., :1, :], 0)
     return np.linalg.norm(differences, axis=-1).argmax(axis=-1)
 
 
 def frame_places(features: np.ndarray, clips: Clips, which: str) -> np.ndarray:
-    """int64 (…, C): the place in its clip of the frame ``which``, one of ``PLACES``, where ``features``
-    (…, C, T, F) say what has moved. Raises ParameterError for another name.
+    """Return the position in its clip of the frame ``which``, one of ``PLACES``, int64 (…, C); ``features``
+    (…, C, T, F) decide which is farthest. Raises ParameterError for another name.
     """
     require_name("frame", which, PLACES)
     if which == "spotted":
@@ -52,12 +52,12 @@ def frame_places(features: np.ndarray, clips: Clips, which: str) -> np.ndarray:
 
 
 def pixels_of(clips: Clips) -> np.ndarray:
-    """float32 (C, T, H · W): what whoever has no network may follow; zero beyond a clip's end."""
+    """Return the pixels of every frame, float32 (C, T, H · W), zero beyond a clip's end."""
     return clips.gather().reshape(*clips.rows.shape, -1).astype(np.float32)
 
 
 def spotting_errors(clips: Clips, features: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """How many frames, as filmed, each of ``METHODS`` misses the true apex by: a column each, a row per clip,
+    """Return by how many frames, as filmed, each of ``METHODS`` misses the true apex: a row per clip,
     with its ``subject`` as the index. ``features``: by ``METHODS`` those of networks, (C, T, F).
 
     Every method chooses among the frames that were kept, of which the apex is one. ``random`` has the mean
@@ -74,8 +74,8 @@ def spotting_errors(clips: Clips, features: Mapping[str, np.ndarray]) -> pd.Data
 
 
 def spotting_metrics(errors: pd.DataFrame, *, draws: int = 2000, seed: int = 0) -> dict[str, Estimate]:
-    """By method ``spotting_<method>``, the mean of the ``errors`` in frames; and of all but the first
-    ``spotting_gain_<method>``, by how many frames the first is nearer, clip by clip. Intervals draw people.
+    """Return ``spotting_<method>``, the mean of the ``errors`` in frames, and for all but the first
+    ``spotting_gain_<method>``, its error minus that of the first. Intervals resample people.
     """
 
     def mean(values: pd.Series) -> Estimate:
@@ -89,8 +89,9 @@ def spotting_metrics(errors: pd.DataFrame, *, draws: int = 2000, seed: int = 0) 
 
 
 def clearest_clip(clips: Clips) -> FaceSet:
-    """The pictures of the clip that shows most: at its apex the largest sum of intensities of action units,
-    or, where nobody coded them, the largest mean difference of pixels to its onset; of equals the first."""
+    """Return the pictures of the clip with the largest sum of action-unit intensities at its apex, or, if not
+    coded, the largest mean difference of pixels from its onset (of equals the first).
+    """
     apex = np.take_along_axis(clips.rows, clips.apex_at[:, None], axis=1)[:, 0]
     strengths = clips.faces.table[list(clips.faces.aus)].iloc[apex].sum(axis=1).to_numpy()
     if not strengths.any():

@@ -1,4 +1,4 @@
-"""Chapter ``micro_expressions``: what it takes, and what the profiles change."""
+"""Parameters and profiles of the chapter ``micro_expressions``."""
 
 from dataclasses import replace
 from typing import Annotated, Literal, get_args
@@ -21,9 +21,7 @@ WIDTHS_GIVEN = CheckedText(
 
 
 class MicroExpressionsParameters(NetworkParameters):
-    """Chapter ``micro_expressions``: LSTMs on the features that the network of chapter ``training`` gives of
-    each frame of a clip.
-    """
+    """LSTMs on the features of each frame of a clip, by the network of chapter ``training``."""
 
     faces: FaceField = "micro"
     clip_frames: int = Field(
@@ -34,8 +32,8 @@ class MicroExpressionsParameters(NetworkParameters):
     )
     retimed: bool = Field(
         False,
-        description="ask of rendered clips also with all units moving together, and with the order of three "
-        "events as the class, which renders them anew",
+        description="rendered clips: also evaluate clips with all units moving together, and clips whose "
+        "classes differ only in the order of three events",
     )
     groups: int = Field(
         0, ge=0, le=200, description="groups of subjects that are left out in turn; 0: one subject at a time"
@@ -43,25 +41,25 @@ class MicroExpressionsParameters(NetworkParameters):
     epochs: EpochsField = Field(100, description="steps of training on all clips at once, at most")
     lr: RateField = 0.02
     hidden: Annotated[str, AfterValidator(WIDTHS_GIVEN)] = Field(
-        "8", description="cells of the LSTM: numbers that each fold's validation people choose from"
+        "8", description="cells of the LSTM; each fold's validation people choose among several numbers"
     )
     pooling: Annotated[str, AfterValidator(ListOf(get_args(Pooling)))] = Field(
-        "mean", description="states that are read: names that each fold's validation people choose from"
+        "mean", description="states that are read; each fold's validation people choose among several names"
     )
     components: Annotated[str, AfterValidator(WIDTHS_GIVEN)] = Field(
         "8",
-        description="principal components of a frame that the LSTM reads: numbers to be chosen from alike",
+        description="principal components of a frame that the LSTM reads; validation people choose, too",
     )
-    dropout: float = Field(0.5, ge=0, lt=1, description="dropout of the LSTM's states, pooled over time")
+    dropout: float = Field(0.5, ge=0, lt=1, description="dropout of the LSTM's pooled states")
     weight_decay: float = Field(0.01, ge=0, le=1, description="weight decay of AdamW")
     seeds: int = Field(
-        1, ge=1, le=50, description="trainings per fold, from `seed` on; each reads the next CNN, if several"
+        1, ge=1, le=50, description="trainings per fold, from `seed` on; each reads the next of several CNNs"
     )
     bootstrap: BootstrapField = 2000
 
     @property
     def face_request(self) -> FaceRequest:
-        """The face set of the chapter; of a set of clips also how many frames of each, and how they move."""
+        """The face set; for clips also the number of frames and their timing."""
         return self._clips(self.faces, self.timing) if self.faces in CLIP_SETS else super().face_request
 
     def _clips(self, name: str, timing: str) -> FaceRequest:
@@ -70,17 +68,19 @@ class MicroExpressionsParameters(NetworkParameters):
 
     @property
     def face_requests(self) -> tuple[FaceRequest, ...]:
-        """The face set of the chapter; beside a set of clips, rendered faces for a network that has seen none
-        of its people, and of rendered ones the same clips with other timings, where they are asked for;
-        beside any other set, rendered clips."""
+        """The face set; for clips also rendered faces, to train a network on other people, and the same clips
+        with other timings if ``retimed``; for any other set also rendered clips."""
         if self.faces not in CLIP_SETS:
             return (self.face_request, self._clips("micro", self.timing))
-        beside = [self.request("lab", self.subjects)]
-        return (self.face_request, *beside, *(self._clips("micro", timing) for timing in self.other_timings))
+        return (
+            self.face_request,
+            self.request("lab", self.subjects),
+            *(self._clips("micro", timing) for timing in self.other_timings),
+        )
 
     @property
     def other_timings(self) -> tuple[str, ...]:
-        """The timings with which rendered clips are made anew to be asked too."""
+        """Further timings with which rendered clips are evaluated."""
         return TIMINGS[1:] if self.retimed and self.faces == "micro" and self.timing == TIMINGS[0] else ()
 
 
@@ -88,13 +88,12 @@ CHAPTER = Chapter(
     title="Micro-expressions over time",
     parameters=MicroExpressionsParameters,
     upstream=("training",),
-    resources=Resources(minutes=200),
-    seconds={"laptop": 35, **on_fer2013("laptop", 49)},
+    resources=Resources(minutes=90),
+    seconds={"laptop": 20, **on_fer2013("laptop", 30)},
     key_metrics=("uf1", "majority_uf1"),
     learn=(
-        "whether a network that learned ordinary expressions reads micro-expressions, whether an LSTM "
-        "over its features uses time, who finds the apex, and what stopping where the test is best "
-        "would add"
+        "whether a network trained on ordinary expressions reads micro-expressions, whether an LSTM on its "
+        "features uses time, what finds the apex, and how much choosing the epoch on test people flatters"
     ),
     needs="two CPU cores; for real clips, your copy of CASME II or SAMM",
     profiles={
@@ -107,7 +106,7 @@ CHAPTER = Chapter(
             "components": "8",
             "bootstrap": 200,
         },
-        "laptop": {"subjects": 16, "clip_frames": 9},
+        "laptop": {"subjects": 10, "clip_frames": 9},
         # 60 people, chosen before any number of them was computed. The interval of the LSTM minus LBP-TOP is
         # +-6 points with 26 people, so +-4 with 60, where 5 points matter: if there is no difference, it is
         # decided with a probability of .5 (.9 with 100 people, 1 with 160). 20 folds of 14 studies take 28

@@ -1,4 +1,4 @@
-"""Networks that have seen nobody of the clips that they are asked about."""
+"""Networks whose training has no person and no picture in common with the clips."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -27,9 +27,18 @@ from ferbook.errors import ParameterError
 
 @dataclass(frozen=True)
 class IndependentNetworks:
-    """Networks for faces of which they have seen nobody, ``models`` in evaluation mode; the number format
-    that they learned in; and who they are, in sentences. ``shared``: what the faces share with those that the
-    networks asked for had learned from.
+    """Networks trained on other people than those of the clips.
+
+    Attributes
+    ----------
+    models : tuple of Classifier
+        In evaluation mode.
+    precision : Precision
+        Number format of their training.
+    introduction : str
+        Which networks they are, in sentences.
+    shared : Shared
+        What the clips have in common with the training of the networks that were requested.
     """
 
     models: tuple[Classifier, ...]
@@ -38,8 +47,8 @@ class IndependentNetworks:
     shared: Shared
 
     def features(self, model: nn.Module, clips: Clips) -> np.ndarray:
-        """float32 (C, T, F): those of every frame of ``clips`` (``train.predict.clip_features``), in the
-        number format of the networks.
+        """Return the features of every frame of ``clips``, float32 (C, T, F), from the cache folder if they
+        are stored there.
         """
         model = model.to(memory_format=torch.channels_last)
         inputs = {name: weight.cpu().numpy() for name, weight in model.state_dict().items()}
@@ -53,7 +62,7 @@ class IndependentNetworks:
         return checkpoint("clip_features", inputs, code, make)["features"]
 
     def untrained_features(self, clips: Clips, seed: int) -> list[np.ndarray]:
-        """``features`` of an untrained network in the place of each of ``models``, drawn from ``seed`` on."""
+        """Return ``features`` of an untrained network for each of ``models``, with seeds from ``seed``."""
         return [
             self.features(untrained_network(model, seed + k).to(next(model.parameters()).device), clips)
             for k, model in enumerate(self.models)
@@ -67,26 +76,25 @@ def independent_of(
     *,
     device: torch.device | str = "cpu",
 ) -> IndependentNetworks:
-    """The trained ``networks``, which had one training record but for the seed; or, where they learned from
-    people or pictures of ``faces``, another one, trained the same way on the faces ``render("lab")``, by the
-    first fold of their protocol.
+    """Return the trained ``networks``, which differ in their seed only; or, if people or pictures of
+    ``faces`` were in their training, another network, trained the same way on ``render("lab")``, first fold.
 
-    Raises ParameterError where the networks take pictures of another size than those of ``faces``.
+    Raises ParameterError if the networks take pictures of another size than those of ``faces``.
     """
     record = networks[0].record
     own_faces = open_faces(record.faces)
     if own_faces.size != faces.size:
         raise ParameterError(
             f"size: the clips have {faces.size[0]} × {faces.size[1]} pixels, but {networks[0].name} network "
-            f"was taught on {own_faces.size[0]} × {own_faces.size[1]}; give both one size, for "
+            f"was trained on {own_faces.size[0]} × {own_faces.size[1]}; give both one size, for "
             f"example -p size={own_faces.size[0]}"
         )
     own, overlap = record.fold_of(own_faces), shared(own_faces, faces)
     if overlap.nothing:
-        count = f"{len(networks)} networks have" if len(networks) > 1 else "One network has"
+        count = f"{len(networks)} networks were" if len(networks) > 1 else "One network was"
         introduction = (
-            f"{count} learned from {len(own.split('train')):,} pictures of {own_faces.name}, where nobody "
-            "and no picture of these clips is."
+            f"{count} trained on {len(own.split('train')):,} pictures of {own_faces.name}, which has no "
+            "person and no picture in common with these clips."
         )
         models = tuple(network.model.eval() for network in networks)
         return IndependentNetworks(models, record.precision, introduction, overlap)
@@ -110,7 +118,7 @@ def independent_of(
     else:
         learned = f"pictures of these clips ({overlap.copies:,} copies)" if overlap.copies else "these clips"
     introduction = (
-        f"The network asked for learned from {learned}, so it is not asked about them. Another one, taught "
-        f"the same way on {len(fold.split('train')):,} pictures of {labelled.name}, takes its place."
+        f"The network of this run was trained on {learned}, so another one is evaluated, which was trained "
+        f"the same way on {len(fold.split('train')):,} pictures of {labelled.name}."
     )
     return IndependentNetworks((other.eval(),), training.precision, introduction, overlap)

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from book.micro_expressions.chapter import MicroExpressionsParameters
 
 ClipFold = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Clips to learn from, to select on and to test on, int64 indices."""
+"""Training, validation and test clips, int64 indices."""
 
 
 CHOICES = ("hidden", "pooling", "components")
-"""What of a recipe each fold's validation people choose, where several are given."""
+"""Fields of a recipe that each fold's validation people choose if several values are given."""
 
 CURVES = ("train_loss", "valid_loss", "test_accuracy")
 
@@ -42,7 +42,7 @@ compute; with ten times as many the processor's cache is too small, and a step t
 
 
 def clip_recipes(p: "MicroExpressionsParameters") -> list[ClipRecipe]:
-    """Those that the parameters ``p`` of the chapter leave each fold's validation people to choose from."""
+    """Return the recipes among which each fold's validation people choose."""
     choices = product(listed(p.hidden), listed(p.pooling), listed(p.components))
     return [
         ClipRecipe(p.epochs, p.lr, "onecycle", p.weight_decay, int(cells), p.dropout, states, int(components))
@@ -72,8 +72,8 @@ def in_groups(protocol: Protocol, groups: int) -> Protocol:
 
 @dataclass(frozen=True, eq=False)
 class ClipTask:
-    """C ``clips``, to be named by ``classes`` in ``folds`` (``faces.folds.clip_folds``), each by who never
-    saw its subject; for LSTMs also from which of S ``seeds``, by which ``recipes`` and on which ``device``.
+    """C ``clips`` to be classified into ``classes`` in ``folds`` (``face_sets.folds.clip_folds``), subject
+    independent; for LSTMs also S ``seeds``, the ``recipes`` and the ``device``.
 
     Raises DataError as ``require_folds_apart``.
     """
@@ -90,7 +90,7 @@ class ClipTask:
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """int64 (C,): the classes of the clips that are on a side of a fold, 0 of the others."""
+        """int64 (C,): the class of each clip that is on a side of a fold, 0 for the others."""
         rows = np.unique(np.concatenate([part for fold in self.folds for part in fold]))
         labels = np.zeros(len(self.clips), np.int64)
         labels[rows] = self.clips.select(rows).labels(self.classes)
@@ -115,20 +115,22 @@ class ClipTask:
 
 @dataclass(frozen=True, eq=False)
 class ClipStudy:
-    """A study of S trainings on C clips, every fold in each of them.
+    """S trainings of every fold on C clips.
 
-    ``table``: one row per fold and training, that of ``ClipTask.table`` with ``training`` (from 0), and what
-    the validation loss chose: ``hidden`` cells, ``pooling``, ``components`` and ``best_epoch``. A network is
-    never shown a class that is ``absent`` and hardly ever answers it, so those of the tested clips that show
-    it count as they fall, mostly wrong.
-
-    ``probabilities`` float32 (S, C, classes): each clip by the networks that never saw its subject; NaN for
-    clips that no fold tests. ``curves``: one row per training, fold and epoch of the chosen networks with
-    ``train_loss``, ``valid_loss``.
-
-    Only where the test subjects were watched, to show what looking costs: ``test_accuracy`` in ``curves``,
-    and ``chosen_on_test``, like ``probabilities``, but of the epoch that answered best about the very subject
-    that is tested (of equals the lowest test loss). Nothing else depends on them.
+    Attributes
+    ----------
+    table : DataFrame
+        One row per fold and training: that of ``ClipTask.table`` with ``training`` (from 0) and what the
+        validation loss chose: ``hidden`` cells, ``pooling``, ``components``, ``best_epoch``. A network hardly
+        ever answers a class that is ``absent`` from its training; such tested clips count, mostly as wrong.
+    probabilities : (S, C, classes) float32 array
+        By networks that were not trained on the clip's subject; NaN for clips that no fold tests.
+    curves : DataFrame
+        One row per training, fold and epoch of the chosen networks: ``train_loss``, ``valid_loss``; if the
+        tested subjects were watched also ``test_accuracy``, on which nothing else depends.
+    chosen_on_test : array or None
+        As ``probabilities``, of the epoch with the best answers about the tested subjects themselves (of
+        equals the lowest test loss), if they were watched.
     """
 
     classes: tuple[str, ...]
@@ -139,13 +141,27 @@ class ClipStudy:
 
 
 def fold_features(features: Sequence[np.ndarray], task: ClipTask) -> np.ndarray:
-    """float32 (S · folds, C, T, components): what the LSTM of each seed and fold reads of ``features``,
-    float32 (C, T, F) of each of several CNNs (``train.predict.clip_features``), which take turns by seed: as
-    many components as one of the recipes of ``task`` takes at most.
+    """Return what the LSTM of each seed and fold reads: principal components of differences to the onset.
 
-    The difference to the onset, which takes out who it is and how the light falls; standardised, and turned
-    to its principal components, by the frames of the fold's training clips and no other. Zero behind a clip's
-    end. Raises DataError where features do not belong to the clips.
+    The difference to the onset removes identity and light. Scaling and components come from the frames of the
+    fold's training clips.
+
+    Parameters
+    ----------
+    features : sequence of (C, T, F) float32 arrays
+        Of each CNN (``train.predict.clip_features``); the seeds take them in turn.
+    task : ClipTask
+        Its recipes say how many components are needed at most.
+
+    Returns
+    -------
+    (S · folds, C, T, components) float32 array
+        Zero beyond a clip's end.
+
+    Raises
+    ------
+    DataError
+        If features do not belong to the clips.
     """
     clips, sequences = task.clips, []
     components = max(recipe.components for recipe in task.recipes)
@@ -161,7 +177,7 @@ def _components(differences: np.ndarray, clips: Clips, train: np.ndarray, compon
     mean, spread = scaling(differences, clips.lengths, train)
     frames = ((differences[train] - mean) / spread)[clips.inside[train]]
     variance, directions = np.linalg.eigh(frames.T @ frames)
-    # Nothing is left but rounding where features depend on each other.
+    # Of features that depend on each other only rounding is left.
     directions = (directions * (variance > 1e-6 * variance[-1]))[:, ::-1][:, :components]
     turned = ((differences - mean) / spread) @ directions
     return np.where(clips.inside[..., None], turned, 0).astype(np.float32)
@@ -311,22 +327,20 @@ def _train(sequences: np.ndarray, task: ClipTask, watch: bool) -> dict[str, np.n
 
 
 def require_folds_apart(clips: Clips, folds: Sequence[ClipFold]) -> None:
-    """Raise DataError where somebody is on two sides of a fold, a part of a fold is empty, or a clip is
-    tested twice.
-    """
+    """Raise DataError if a subject is on two sides of a fold, a side is empty, or a clip is tested twice."""
     subjects = np.asarray(clips.subjects)
-    names = ("learned from", "selected on", "tested")
+    names = ("training", "validation", "test")
     for number, fold in enumerate(folds):
         sides = [set(subjects[part]) for part in fold]
         for name, side in zip(names, sides, strict=True):
             if not side:
-                raise DataError(f"fold {number}: no clip that is {name}")
+                raise DataError(f"fold {number}: no {name} clip")
         for first, second in ((0, 1), (0, 2), (1, 2)):
             shared = sorted(sides[first] & sides[second])
             if shared:
                 raise DataError(
-                    f"fold {number}: subject {shared[0]} is both {names[first]} and {names[second]}; divide "
-                    "by subject"
+                    f"fold {number}: subject {shared[0]} is in {names[first]} and {names[second]}; divide by "
+                    "subject"
                 )
     counts = np.bincount(np.concatenate([fold[2] for fold in folds]), minlength=len(subjects))
     if counts.max() > 1:

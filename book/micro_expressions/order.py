@@ -1,6 +1,6 @@
-"""Does it use time? What the order of the frames is worth: where each unit of a clip moves in its own time,
-where all move together, and where the order of three events is all that tells a clip's class; to LSTMs on a
-network's features, and to those that are given the true course of each unit.
+"""Does the LSTM use time? UF1 with frames in order minus UF1 with frames shuffled: where each unit of a clip
+moves in its own time, where all move together, and where classes differ only in the order of three events;
+for LSTMs on a network's features and for LSTMs on the true course of each unit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,39 +17,39 @@ from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
 TIMED, UNTIMED, IN_TURN = (
-    "each unit has its own time",
+    "each unit moves in its own time",
     "all units move together",
-    "three events, their order is the class",
+    "classes differ only in the order of three events",
 )
-TIMED_COURSES, IN_TURN_COURSES = (f"{name}; true courses" for name in (TIMED, IN_TURN))
-"""What is read: clips by their timing, or the true courses of their units (``true_courses``)."""
+TIMED_COURSES, IN_TURN_COURSES = (f"{name} (true courses)" for name in (TIMED, IN_TURN))
+"""Inputs of an LSTM: clips by their timing, or the true courses of their units (``true_courses``)."""
 
 GAINS = {
     "order_gain_timed": TIMED,
     "order_gain_untimed": UNTIMED,
-    "order_gain_difference": "the first less the second",
+    "order_gain_difference": "difference of the first two",
     "order_gain_in_turn": IN_TURN,
     "order_gain_timed_courses": TIMED_COURSES,
     "order_gain_in_turn_courses": IN_TURN_COURSES,
 }
-"""Metric -> what it is called in the figure."""
+"""Metric -> label in the figure."""
 
 RETIMED = {"together": UNTIMED, "in_turn": IN_TURN}
-"""Timing of rendered clips that are made beside those in which people move -> what it is called."""
+"""Timing of the further clips that are rendered -> label."""
 
 
 def both_orders(
     inputs: str, features: Sequence[np.ndarray], task: ClipTask, *, seed: int = 0
 ) -> dict[tuple[str, bool], ClipStudy]:
-    """The studies of ``leave_one_out`` on ``features`` (``fold_features``), frames in order and shuffled, for
-    ``score_orders``: by the ``inputs`` and whether in order."""
+    """Run ``leave_one_out`` on ``features`` with frames in order and shuffled; by ``inputs`` and whether in
+    order, for ``score_orders``."""
     sequences = fold_features(features, task)
     shuffled = controlled(sequences, task.clips, "shuffled", seed)
     return {(inputs, True): leave_one_out(sequences, task), (inputs, False): leave_one_out(shuffled, task)}
 
 
 def require_same_clips(timed: Clips, untimed: Clips) -> None:
-    """Raise DataError unless both are the same clips of the same people, but for when units move."""
+    """Raise DataError unless both are the same clips of the same people with other timing."""
     names = ("subjects", "sequences", "emotions")
     if not all(np.array_equal(getattr(timed, name), getattr(untimed, name)) for name in names):
         raise DataError(
@@ -66,9 +66,10 @@ def score_orders(
     draws: int = 2000,
     seed: int = 0,
 ) -> TrainingScores:
-    """All trainings of ``studies`` scored on the same clips, people drawn alike: by what was read, one of
-    ``TIMED``, ``UNTIMED`` …, and whether the frames were in order. ``labels`` and ``subjects`` (C,) of the
-    clips.
+    """Score all trainings of ``studies`` on the same clips and the same resampled people.
+
+    ``studies``: by input (``TIMED``, ``UNTIMED``, …) and whether the frames were in order. ``labels`` and
+    ``subjects`` (C,) of the clips.
     """
     rows = [
         {"timing": timing, "ordered": ordered, "training": number}
@@ -82,10 +83,9 @@ def score_orders(
 
 
 def order_gains(scored: TrainingScores) -> dict[str, Estimate]:
-    """In points of the unweighted F1, for whatever of ``GAINS`` was scored: how far LSTMs on frames in order
-    are ahead of those on shuffled ones; and where clips with units in their own time and with all moving
-    together were, ``order_gain_difference``, the first minus the second: what the order is worth beyond what
-    any two trainings on other sequences differ by.
+    """Return UF1 with frames in order minus frames shuffled, in percentage points, for each scored input of
+    ``GAINS``; if clips of both timings were scored also ``order_gain_difference``, that with units in their
+    own time minus that with all moving together.
     """
     table = scored.table
 
@@ -103,9 +103,9 @@ def order_gains(scored: TrainingScores) -> dict[str, Estimate]:
 
 
 def true_courses(clips: Clips) -> np.ndarray | None:
-    """float32 (C, T, units): how strongly each action unit is shown in each frame, 0 to 1, as the faces are
-    coded: what a reader of clips would have who saw every unit without an error. Zero beyond a clip's end;
-    None where frames between onset and apex are not coded.
+    """Return the coded intensity of each action unit in each frame, float32 (C, T, units), 0 to 1: the input
+    of a reader that sees every unit without error. Zero beyond a clip's end; None if frames between onset and
+    apex are not coded.
     """
     units = list(clips.faces.aus)
     coded = clips.faces.table[units].to_numpy(np.float32)[clips.rows]
@@ -116,8 +116,8 @@ def true_courses(clips: Clips) -> np.ndarray | None:
 
 
 def gain_table(gains: Mapping[str, Estimate]) -> pd.DataFrame:
-    """The ``order_gains``: ``asked`` (by ``GAINS``), ``gain``, ``low``, ``high`` in points, for
-    ``figures.order_dots``.
+    """Return the ``order_gains`` as a table for ``figures.order_dots``: ``input`` (by ``GAINS``), ``gain``,
+    ``low``, ``high`` in percentage points.
     """
     rows = [(GAINS[name], gain.value, gain.low, gain.high) for name, gain in gains.items()]
-    return pd.DataFrame(rows, columns=["asked", "gain", "low", "high"])
+    return pd.DataFrame(rows, columns=["input", "gain", "low", "high"])

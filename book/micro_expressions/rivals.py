@@ -1,12 +1,10 @@
-"""What an LSTM on a trained network's features stands beside: controls, the same with something taken away,
-and rivals without an LSTM, linear machines and answers given unseen.
+"""Controls and baselines of an LSTM on a trained network's features.
 
-An LSTM that names a clip as well with its frames shuffled as in order has not used time; one that does as
-well on one frame alone, shown to the same cells as often, has not used the others. That frame is the one
-that was spotted (``apex.farthest``): the true apex is known to who rendered or coded the clip, and what reads
-it stands beside as an oracle. Rivals on features read the components that the LSTMs read. Each clip is
-answered by a machine that never saw its person: scaling and weights come from the training clips of a fold
-alone, the penalty from its validation people.
+Controls are the same LSTM with something taken away. An LSTM that is as good with frames shuffled does not
+use time; one that is as good with one frame repeated does not use the others. The repeated frame is the
+spotted apex (``apex.farthest``); the true apex is known only to whoever rendered or coded the clip, and is an
+oracle. Baselines have no LSTM: linear SVMs, on the components that the LSTMs read or on descriptors, and the
+majority class. Scaling and weights come from a fold's training clips, the penalty from its validation people.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,43 +26,43 @@ from ferbook.errors import DataError, require_name
 MATCHED = "matched_"
 
 CONTROLS = ("shuffled", *(MATCHED + place for place in PLACES))
-"""What ``controlled`` can take away. ``shuffled``: the frames of each clip in an order drawn at random, what
-is shown stays, when goes. ``matched_spotted``, ``matched_middle``, ``matched_apex``: one frame
-(``apex.PLACES``) in the place of each, for the same cells, weights and steps as what it stands beside.
+"""What ``controlled`` takes away. ``shuffled``: the order of the frames of each clip. ``matched_spotted``,
+``matched_middle``, ``matched_apex``: all frames but one (``apex.PLACES``), which is repeated, so that cells,
+weights and steps are the same.
 """
 
 UNTRAINED_FEATURES = "untrained"
-"""Name of the control beside ``CONTROLS``: features of an untrained network."""
+"""Further control: features of an untrained network."""
 
 CLIP_RIVALS: dict[str, tuple[str, str]] = {
-    "shuffled": (CONTROL, "frames shuffled"),
-    "matched_spotted": (CONTROL, "spotted apex repeated"),
-    "matched_middle": (CONTROL, "middle frame repeated"),
-    "matched_apex": (CONTROL, "true apex repeated"),
-    UNTRAINED_FEATURES: (CONTROL, "untrained CNN"),
-    "spotted_features": (BASELINE, "spotted apex, SVM"),
-    "middle_features": (BASELINE, "middle frame, SVM"),
-    "mean_features": (BASELINE, "mean of frames, SVM"),
-    "apex_features": (BASELINE, "true apex, SVM"),
-    "optical_flow": (BASELINE, "optical flow, SVM"),
-    "lbp_top": (BASELINE, "LBP-TOP, SVM"),
+    "shuffled": (CONTROL, "LSTM, frames shuffled"),
+    "matched_spotted": (CONTROL, "LSTM, spotted apex repeated"),
+    "matched_middle": (CONTROL, "LSTM, middle frame repeated"),
+    "matched_apex": (CONTROL, "LSTM, true apex repeated"),
+    UNTRAINED_FEATURES: (CONTROL, "LSTM, untrained CNN"),
+    "spotted_features": (BASELINE, "SVM, spotted apex"),
+    "middle_features": (BASELINE, "SVM, middle frame"),
+    "mean_features": (BASELINE, "SVM, mean of frames"),
+    "apex_features": (BASELINE, "SVM, true apex"),
+    "optical_flow": (BASELINE, "SVM, optical flow"),
+    "lbp_top": (BASELINE, "SVM, LBP-TOP"),
     "majority": (NULL, "majority-class baseline"),
 }
-"""Slug -> kind and name of whatever the study stands beside, in the order to be shown."""
+"""Slug -> kind and name of each control and baseline, in the order of the figure."""
 
 SLUGS = {name: slug for slug, (_, name) in CLIP_RIVALS.items()}
 
 FIRST = "LSTM"
-"""The contender that the page is about: LSTMs on the features of trained networks."""
+"""LSTMs on the features of trained networks, which the page evaluates."""
 
 
 def controlled(sequences: np.ndarray, clips: Clips, name: str, seed: int = 0) -> np.ndarray:
-    """float32 (…, C, T, F): the ``sequences`` (…, C, T, F) of ``clips`` changed as the control ``name`` says;
-    zero beyond a clip's end.
+    """Return the ``sequences`` (…, C, T, F) of ``clips`` changed as the control ``name`` says, float32 (…, C,
+    T, F), zero beyond a clip's end.
 
-    They are what the classifier would be given: a difference to the onset is taken before, so that the onset
-    stays the first frame filmed and not the first one shuffled. ``seed`` draws the orders, one per clip. A
-    clip of few frames may be drawn in the order it had. Raises ParameterError for an unknown name.
+    The difference to the onset is taken before, so the onset is the first frame filmed, not the first one
+    shuffled. ``seed`` draws one order per clip; a clip of few frames may be drawn in the order it had. Raises
+    ParameterError for an unknown name.
     """
     sequences = np.asarray(sequences, np.float32)
     require_name("control", name, CONTROLS)
@@ -84,18 +82,21 @@ def _taken(sequences: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 SVM_STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
-"""Inverse strengths C of the penalty that are tried on the validation subjects."""
+"""Inverse penalties C that are compared on the validation people."""
 
 
 @dataclass(frozen=True, eq=False)
 class ClipAnswers:
-    """One answer per clip and seed, from whoever never saw the clip's subject.
+    """One answer per clip and seed, by a classifier that was not trained on the clip's subject.
 
-    ``probabilities`` float32 (seeds, C, classes), hard: 1 for the answer, 0 for the others; NaN for clips
-    that no fold tests. ``table``: one row per fold with ``fold`` (from 0), ``subject`` (tested; several
-    separated by commas), ``clips`` (tested), ``absent`` (classes without a training clip, which are never
-    answered), and, of support vector machines, ``strength``, ``valid_score`` and, where several were given,
-    ``features``.
+    Attributes
+    ----------
+    table : DataFrame
+        One row per fold: ``fold`` (from 0), ``subject`` (tested; several separated by commas), ``clips``
+        (tested), ``absent`` (classes without a training clip); for SVMs ``strength``, ``valid_score`` and, if
+        several were given, ``features``.
+    probabilities : (seeds, C, classes) float32 array
+        1 for the answer, 0 for the other classes; NaN for clips that no fold tests.
     """
 
     table: pd.DataFrame
@@ -108,17 +109,26 @@ def linear_answers(
     *,
     strengths: Sequence[float] = SVM_STRENGTHS,
 ) -> ClipAnswers:
-    """Linear support vector machines on ``features`` (C, F), or (folds, C, F) with each fold's own, one per
-    fold and pair of classes.
+    """Train linear support vector machines, one per fold and pair of classes.
 
-    Features are standardised by the training clips (one that is the same in all of them becomes 0) and
-    divided by √F, so that one set of ``strengths`` serves vectors of every length. Clips count by the inverse
-    of their class's frequency. The strength is the one with the largest mean recall of the classes that the
-    validation clips show, the smallest of equals; those clips are not learned from. Of several ``features``,
-    given by their names, each fold takes those with the largest recall too, of equals the first, and the
-    table names them in ``features``.
+    Features are standardised by the training clips (a constant one becomes 0) and divided by √F, so that one
+    set of ``strengths`` fits vectors of every length. Clips are weighted by the inverse frequency of their
+    class. The validation clips, on which nothing is trained, choose the strength with the largest mean recall
+    (of equals the smallest), and among several features those with the largest recall (of equals the first).
 
-    Raises DataError where a fold has fewer than two classes to learn from.
+    Parameters
+    ----------
+    features : (C, F) or (folds, C, F) array, or mapping of name to such arrays
+        Of all folds, or of each fold; a mapping if the validation clips are to choose.
+    task : ClipTask
+        Clips, classes and folds.
+    strengths : sequence of float
+        Inverse penalties C.
+
+    Raises
+    ------
+    DataError
+        If a fold has training clips of fewer than two classes.
     """
     vectors = features if isinstance(features, Mapping) else {"": features}
     vectors = {name: np.asarray(own, np.float64) for name, own in vectors.items()}
@@ -148,7 +158,7 @@ def linear_answers(
 
 
 def majority_of_folds(task: ClipTask) -> ClipAnswers:
-    """Always the class with the most training clips of the fold, of equals the first of the classes."""
+    """Answer each fold with the class of most of its training clips (of equals the first)."""
     answers = np.full((1, len(task.labels)), -1)
     for train, _, test in task.folds:
         answers[0, test] = np.bincount(task.labels[train], minlength=len(task.classes)).argmax()
@@ -156,33 +166,32 @@ def majority_of_folds(task: ClipTask) -> ClipAnswers:
 
 
 def _mean_recall(labels: np.ndarray, answers: np.ndarray) -> float:
-    """Over the classes in ``labels`` (N,) the mean share of clips that ``answers`` (N,) name rightly."""
+    """Return the recall of ``answers`` (N,), averaged over the classes in ``labels`` (N,)."""
     return float(recall_score(labels, answers, labels=np.unique(labels), average="macro"))
 
 
 def _standardised(features: np.ndarray, train: np.ndarray) -> np.ndarray:
     mean, spread = features[train].mean(axis=0), features[train].std(axis=0)
-    # What is the same in all training clips says nothing, and may differ by rounding only.
+    # Constant features carry no information, and may differ by rounding.
     spread = np.where(spread > 1e-7 * np.abs(features[train]).max(axis=0), spread, np.inf)
     return (features - mean) / (spread * np.sqrt(features.shape[1]))
 
 
 def _hard(answers: np.ndarray, classes: int) -> np.ndarray:
-    """``answers`` (seeds, C) as probabilities; NaN for -1."""
+    """Return ``answers`` (seeds, C) as probabilities, NaN for -1."""
     probabilities = np.eye(classes, dtype=np.float32)[answers]
     probabilities[answers < 0] = np.nan
     return probabilities
 
 
 def baseline_answers(sequences: np.ndarray, task: ClipTask, networks: int) -> dict[str, ClipAnswers]:
-    """Answers of everything without an LSTM, by name, clip by clip from who never saw its person.
+    """Return the answers of everything without an LSTM, by name.
 
-    ``spotted_features``, ``middle_features``, ``apex_features``, ``mean_features``: linear machines on what
-    the LSTM of each seed and fold reads, ``sequences`` (S · folds, C, T, F), at one frame (``apex.PLACES``)
-    or in the mean over all, once for each of the ``networks`` that gave the features: where seeds share one,
-    their machines are the same; ``optical_flow``, from the onset to the apex that pixels spot, and
-    ``lbp_top``, the same on these descriptions, the latter only where every clip is long enough for patterns
-    over time; ``majority``. Raises as ``linear_answers``.
+    ``spotted_features``, ``middle_features``, ``apex_features``, ``mean_features``: linear SVMs on what the
+    LSTM of each seed and fold reads, ``sequences`` (S · folds, C, T, F), at one frame (``apex.PLACES``) or
+    averaged over all, once for each of the ``networks`` (seeds that share a network have the same SVMs).
+    ``optical_flow``: from the onset to the apex that pixels spot. ``lbp_top``: only if every clip is long
+    enough. ``majority``. Raises as ``linear_answers``.
     """
     clips = task.clips
     vectors = {
@@ -202,7 +211,7 @@ def baseline_answers(sequences: np.ndarray, task: ClipTask, networks: int) -> di
 
 
 def clip_contenders(study: ClipStudy, rivals: Mapping[str, ClipStudy | ClipAnswers]) -> list[Contender]:
-    """The study's LSTMs first, then the ``rivals`` by their slugs in ``CLIP_RIVALS``, in its order."""
+    """Return the study's LSTMs, then the ``rivals`` in the order of ``CLIP_RIVALS``."""
     contenders = [Contender(FIRST, OURS, study.probabilities)]
     for slug, (kind, name) in CLIP_RIVALS.items():
         if slug in rivals:

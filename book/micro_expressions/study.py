@@ -1,5 +1,5 @@
-"""Micro-expressions named clip by clip: the clips, who named them how well, and what choosing on the person
-tested would have added.
+"""The clips, the scores of everyone who classifies them, and what choosing the epoch on the tested subjects
+would add.
 """
 
 import numpy as np
@@ -16,18 +16,18 @@ from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 
 CLIP_MEASURES = {"macro_f1": "uf1", "balanced_accuracy": "uar", "accuracy": "accuracy"}
-"""Measures of ``stats.contrasts`` and what the field calls them: of one confusion matrix pooled over all
-folds, the mean of the classes' F1 scores is the unweighted F1, UF1, and the mean of their recalls the
-unweighted average recall, UAR (See et al. 2019)."""
+"""Measure of ``stats.contrasts`` -> name in the field: from one confusion matrix pooled over all folds, the
+mean F1 of the classes is the unweighted F1 (UF1), their mean recall the unweighted average recall (UAR; See
+et al. 2019)."""
 
 
 def clips_of_classes(clips: Clips, classes: tuple[str, ...]) -> Clips:
-    """The clips whose emotion is one of ``classes``: those of others are in no fold of a protocol."""
+    """Return the clips whose emotion is one of ``classes``; others are in no fold of a protocol."""
     return clips.select(np.isin(clips.emotions, classes))
 
 
 def clip_source(run_faces: FaceSet, faces: FaceSet) -> str:
-    """Whose clips the chapter is about, in a sentence: ``run_faces`` are the run's face set."""
+    """Say whose clips the chapter evaluates. ``run_faces``: the run's face set."""
     about = f"{len(faces):,} pictures of {faces.name}"
     exclusions = "; ".join(f"{reason}: {count}" for reason, count in faces.left_out.items())
     clips = f"The clips are made of {about}." + (
@@ -36,16 +36,16 @@ def clip_source(run_faces: FaceSet, faces: FaceSet) -> str:
     if faces is run_faces:
         return clips
     return (
-        f"{run_faces.name} has no clips. The network that learned from it is asked about rendered ones "
-        f"instead. {clips}"
+        f"{run_faces.name} has no clips. The network that was trained on it is evaluated on rendered ones. "
+        f"{clips}"
     )
 
 
 def clip_contest_metrics(contest: Contest) -> dict[str, Estimate]:
-    """``uf1``, ``uar`` and ``accuracy`` of the first contender; of each rival, by its slug in
-    ``CLIP_RIVALS``, ``<slug>_uf1`` and ``ahead_of_<slug>``: how far the first is ahead in UF1, in points;
-    ``majority_accuracy`` and ``accuracy_ahead_of_majority``. ``seed_spread``: standard deviation of the UF1
-    between two trainings of one contender, in points, where any was trained twice."""
+    """Return ``uf1``, ``uar`` and ``accuracy`` of the first contender; for each other one, by its slug in
+    ``CLIP_RIVALS``, ``<slug>_uf1`` and ``ahead_of_<slug>``, the UF1 of the first minus its UF1 in percentage
+    points; ``majority_accuracy`` and ``accuracy_ahead_of_majority``; and ``seed_spread``, the standard
+    deviation of UF1 between trainings of one contender in percentage points, if any was trained twice."""
     metrics = {short: contest.score(contest.names[0], measure) for measure, short in CLIP_MEASURES.items()}
     for name in contest.names[1:]:
         metrics[f"{SLUGS[name]}_uf1"] = contest.score(name)
@@ -64,12 +64,12 @@ def clip_contest_metrics(contest: Contest) -> dict[str, Estimate]:
 def selection_gain(
     study: ClipStudy, labels: np.ndarray, subjects: np.ndarray, *, draws: int = 2000, seed: int = 0
 ) -> dict[str, Estimate]:
-    """``selection_gain_uf1`` and ``selection_gain_accuracy`` in points: what the same trainings would report
-    if the person tested chose the epoch.
+    """Return ``selection_gain_uf1`` and ``selection_gain_accuracy``, in percentage points: what the same
+    trainings would report if the tested subjects chose the epoch, minus what they report.
 
-    The interval draws people; the trainings are the same in both, and the test subjects were watched.
+    The interval resamples people; the trainings are the same on both sides.
     """
-    flattered = Contender("chosen by the person tested", OURS, study.chosen_on_test)
+    flattered = Contender("chosen on the tested subjects", OURS, study.chosen_on_test)
     honest = Contender("chosen by validation", OURS, study.probabilities)
     both = hold_contest((flattered, honest), labels, subjects, draws=draws, seed=seed)
     sides = both.of(flattered.name), both.of(honest.name)
@@ -83,26 +83,26 @@ def selection_gain(
 
 
 def leak_summary(leaks: pd.DataFrame, study: ClipStudy, overlap: Shared) -> Table:
-    """What could give a test away, and how often it was found: ``what`` and ``found``.
+    """Count what could leak from training into a test: ``what`` and ``found``.
 
-    ``leaks``: ``faces.folds.leak_table`` of the clips' pictures. ``overlap``: what the clips share with the
-    pictures that the CNN learned from.
+    ``leaks``: ``face_sets.folds.leak_table`` of the clips' pictures. ``overlap``: what the clips have in
+    common with the training pictures of the CNN.
     """
     lonely = study.table.drop_duplicates("fold")["absent"].ne("").sum()
     rows = {
-        "people of a fold's test who are also learned from or selected on": leaks["tested_subjects"].sum(),
-        "people selected on who are also learned from": leaks["validated_subjects"].sum(),
-        "tested pictures that equal one learned from or selected on": leaks["tested_copies"].sum(),
-        "people of the clips whom the CNN has seen": len(overlap.subjects),
-        "pictures of the clips that the CNN has seen": overlap.copies,
-        "folds in which a class has no clip to learn from": int(lonely),
+        "tested people who are also in training or validation": leaks["tested_subjects"].sum(),
+        "validation people who are also in training": leaks["validated_subjects"].sum(),
+        "tested pictures with a copy in training or validation": leaks["tested_copies"].sum(),
+        "people of the clips among the CNN's training people": len(overlap.subjects),
+        "pictures of the clips with a copy in the CNN's training": overlap.copies,
+        "folds in which a class has no training clip": int(lonely),
     }
     data = pd.DataFrame({"what": list(rows), "found": pd.array(list(rows.values()), "Int64")})
-    return Table(data, "What could give a test away")
+    return Table(data, "Leaks from training into a test")
 
 
 def clip_counts(study: ClipStudy, subjects: np.ndarray) -> dict[str, Estimate]:
-    """``clips``, ``people``, ``classes``, ``folds`` and ``lstms``, how many answer for the study itself."""
+    """Count ``clips``, ``people``, ``classes``, ``folds`` and ``lstms`` (of the study itself)."""
     counts = {
         "clips": len(subjects),
         "people": len(np.unique(subjects)),

@@ -42,6 +42,7 @@ def test_the_curves_are_those_of_both_players(epochs):
     np.testing.assert_allclose(lines[1].get_ydata(), 255 * 0.4 / np.arange(1, epochs + 1))
     assert f"over {epochs} epoch" in alt and f"from 102.0 to {102 / epochs:.1f} grey levels" in alt
     assert "90.0 % of true and 80.0 % of generated" in alt
+    assert "90.0 % of true pairs and 80.0 % of generated pairs" in drawn.caption
 
 
 def quality() -> pd.DataFrame:

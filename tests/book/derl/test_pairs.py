@@ -68,7 +68,7 @@ def test_without_an_emotion_a_face_is_neutral_where_units_were_coded_and_none_is
     found = neutral_pairs(faces)
     assert found.inputs.tolist() == [0, 1, 2] and found.targets.tolist() == [0, 0, 2]
     labelled = faces.assign(emotion="fear")
-    with pytest.raises(DataError, match="nobody has a neutral picture"):
+    with pytest.raises(DataError, match="no person has a neutral picture"):
         neutral_pairs(labelled)
 
 

@@ -7,7 +7,9 @@ from book import shared_figures
 from book.micro_expressions import figures
 from book.micro_expressions.apex import METHODS
 from book.micro_expressions.order import GAINS
+from face_sets.faceset import FaceSet
 from ferbook.estimate import Estimate
+from tests.made import even_pictures, made_faces
 
 
 def contest():
@@ -51,20 +53,35 @@ def test_missing_the_apex_is_a_row_per_method():
     drawn = figures.spotting_dots(missed)
     labels = [label.get_text() for label in drawn.figure.get_axes()[0].get_yticklabels()]
     assert labels == list(METHODS.values()) and drawn.data["mean"].tolist() == list(means.values())
-    assert "Nearest is middle of the clip, by 5.0 frames" in drawn.caption
+    assert "middle of the clip, 5.0 frames" in drawn.caption
 
 
 def test_the_gains_of_the_order_stand_beside_a_line_at_zero_and_beside_the_reference():
     rows = [(name, 2.0, -1.0, 5.0) for name in GAINS.values()]
-    table = pd.DataFrame(rows, columns=["asked", "gain", "low", "high"])
+    table = pd.DataFrame(rows, columns=["input", "gain", "low", "high"])
     alone = figures.order_dots(table.iloc[:1])
-    assert alone.caption.endswith("the order gains 2.0 points (−1.0 to 5.0).")
-    drawn = figures.order_dots(table.iloc[:1], beside=table)
+    assert "2.0 points (−1.0 to 5.0)" in alone.caption
+    drawn = figures.order_dots(table.iloc[:1], reference=table)
     assert len(drawn.data) == 1 and "all units move together, reference +2.0 (−1.0 to +5.0)" in drawn.alt
 
 
-def test_a_confusion_says_what_it_counts():
-    matrix = pd.DataFrame([[3, 0], [0, 2]], index=["a", "b"], columns=["a", "b"])
-    drawn = shared_figures.confusion_matrix(matrix, "clips")
-    assert drawn.figure.get_axes()[0].get_ylabel() == "true (number of clips)"
-    assert "5 clips" in drawn.alt and drawn.alt.endswith(": none.")
+def toy_clip(**columns: object) -> FaceSet:
+    """Frames in no order; frame 30 differs most from the first, AU12 is present and AU4 is not."""
+    shown = {"frame": [10, 40, 30, 20], "AU4": 0.0, "AU12": [0, 0.1, 0.3, 0.2], "fps": 200.0} | columns
+    return made_faces(even_pictures([50, 55, 80, 60], 8), subject="s", sequence="c", **shown)
+
+
+def test_a_clip_is_drawn_in_the_order_of_its_frames_with_its_units():
+    data = figures.clip_course(toy_clip()).data
+    assert data["frame"].tolist() == [10, 20, 30, 40] and data["change"].tolist() == [0, 10, 30, 5]
+    assert data["milliseconds"].tolist() == [0, 50, 100, 150]
+    assert "AU12" in data and "AU4" not in data
+
+
+def test_the_apex_of_a_clip_is_the_coded_one_or_the_frame_that_differs_most(well_drawn):
+    coded = well_drawn(lambda: figures.clip_course(toy_clip(apex=20)))
+    assert coded.data["apex"].tolist() == [False, True, False, False]
+    assert figures.clip_course(toy_clip()).data["apex"].tolist() == [False, False, True, False]
+    untimed = toy_clip()
+    untimed = FaceSet("toy", untimed.pixels, untimed.table.drop(columns="fps"))
+    assert figures.clip_course(untimed).data["milliseconds"].isna().all()

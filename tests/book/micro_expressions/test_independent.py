@@ -1,4 +1,4 @@
-"""A network that has seen the people of the clips is not asked about them."""
+"""Networks are evaluated on clips of people who were not in their training."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def asked_about(clips, kept, rendered=lambda name: faces_of("rendered", pixels_f
 def test_the_kept_networks_are_asked_where_they_have_met_nobody(kept):
     found = asked_about(faces_of("clips", pixels_from=1), kept, lambda name: pytest.fail("rendered"))
     assert found.models == (kept, kept) and not kept.training
-    assert "2 networks have learned from 24 pictures of learned" in found.introduction
+    assert "24 pictures of learned" in found.introduction
     assert found.shared.nothing, "one tenth tested, one to select"
 
 
@@ -46,7 +46,7 @@ def test_another_network_is_taught_where_the_kept_ones_have_met_the_people(kept)
     found = asked_about(faces_of("learned", pixels_from=1), kept)
     (other,) = found.models
     assert other is not kept and len(found.shared.subjects) == 10 and not other.training
-    assert "learned from the people of these clips (10 of them)" in found.introduction
+    assert "the people of these clips (10 of them)" in found.introduction
     assert "24 pictures of rendered" in found.introduction
     assert not (other.output.weight == kept.output.weight).all()
 
@@ -54,7 +54,7 @@ def test_another_network_is_taught_where_the_kept_ones_have_met_the_people(kept)
 def test_copies_of_pictures_of_other_people_are_told_as_copies(kept):
     clips = faces_of("learned")
     found = asked_about(clips.assign(subject="other " + clips.table["subject"]), kept)
-    assert "learned from pictures of these clips (30 copies)" in found.introduction
+    assert "pictures of these clips (30 copies)" in found.introduction
 
 
 def test_pictures_that_were_learned_from_count_as_met_too(kept):

@@ -248,13 +248,13 @@ def test_clips_in_no_fold_have_no_answer(clips, folds):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda folds: [(folds[0][0], folds[0][2], folds[0][2])], "both selected on and tested"),
+        (lambda folds: [(folds[0][0], folds[0][2], folds[0][2])], "subject s0 is in validation and test"),
         (
             lambda folds: [(np.append(folds[0][0], folds[0][2][0]), *folds[0][1:])],
-            "subject s0 is both learned from and tested",
+            "subject s0 is in training and test",
         ),
-        (lambda folds: [(folds[0][0], folds[0][1], folds[0][2][:0])], "fold 0: no clip that is tested"),
-        (lambda folds: [(folds[0][0], folds[0][1][:0], folds[0][2])], "fold 0: no clip that is selected on"),
+        (lambda folds: [(folds[0][0], folds[0][1], folds[0][2][:0])], "fold 0: no test clip"),
+        (lambda folds: [(folds[0][0], folds[0][1][:0], folds[0][2])], "fold 0: no validation clip"),
         (lambda folds: [folds[0], folds[0]], "clip 0 is tested in 2 folds"),
     ],
 )

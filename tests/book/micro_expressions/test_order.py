@@ -53,7 +53,7 @@ def test_without_untimed_clips_there_is_one_gain():
     timed = {key: study for key, study in STUDIES.items() if key[0] == TIMED}
     scored = score_orders(timed, LABELS, PEOPLE, draws=100)
     assert set(order_gains(scored)) == {"order_gain_timed"}
-    assert gain_table(order_gains(scored))["asked"].tolist() == [TIMED]
+    assert gain_table(order_gains(scored))["input"].tolist() == [TIMED]
 
 
 def test_other_clips_are_refused():

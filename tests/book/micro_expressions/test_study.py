@@ -30,7 +30,7 @@ def test_every_rival_has_its_metrics():
         "shuffled": toy_study(),
     }
     contest = hold_contest(clip_contenders(toy_study(), rivals), LABELS, PEOPLE, draws=100)
-    assert contest.names == (FIRST, "frames shuffled", "optical flow, SVM", "majority-class baseline")
+    assert contest.names == (FIRST, "LSTM, frames shuffled", "SVM, optical flow", "majority-class baseline")
     found = clip_contest_metrics(contest)
     assert {"uf1", "uar", "accuracy", "majority_uf1", "ahead_of_optical_flow", "seed_spread"} <= set(found)
     assert found["ahead_of_shuffled"].value == 0
@@ -94,7 +94,7 @@ def test_the_clips_are_told_as_they_are():
     told = "The clips are made of 10 pictures of micro. Left out by its reader: one picture only: 2."
     assert clip_source(faces, faces) == told
     given = FaceSet("fer2013", faces.pixels, faces.table)
-    assert clip_source(given, faces).startswith("fer2013 has no clips. The network that learned from it")
+    assert clip_source(given, faces).startswith("fer2013 has no clips.")
 
 
 def test_the_clearest_clip_is_the_one_that_shows_most():
