@@ -20,7 +20,7 @@ def make(variant: int) -> dict[str, np.ndarray]:
     from fer_lib.look.responses import maximal_responses
 
     apex = _apexes(40 + variant)
-    network = find_population("published").members[0].network()
+    network = find_population("emotions").members[0].network()
     responses = maximal_responses(network, apex, "relu3").maxima
     table, draw = apex.table, np.random.default_rng(400 + variant)
     shown = (table[list(UNITS)] > 0).to_numpy()

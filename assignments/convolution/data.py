@@ -20,7 +20,7 @@ def make(variant: int) -> dict[str, np.ndarray]:
     from synthetic_faces.expressions import Spread, draw_expression
     from synthetic_faces.facs import AUS
 
-    weights = runs_dir() / "reference" / "populations" / "published" / str(variant % 5) / "weights"
+    weights = runs_dir() / "reference" / "populations" / "emotions" / str(200 + variant % 5) / "weights"
     network, emotions = load_weights(weights).eval(), read_record(weights)["classes"]
     studio, rng = open_studio(size=SIZE, seed=200 + variant), np.random.default_rng((23, variant))
     emotion = np.tile(np.arange(len(emotions)), SUBJECTS)

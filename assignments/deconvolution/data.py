@@ -22,7 +22,7 @@ def make(variant: int) -> dict[str, np.ndarray]:
     from fer_lib.train.weights import load_weights
     from ferbook.paths import runs_dir
 
-    weights = runs_dir() / "reference" / "populations" / "published" / str(variant % 5) / "weights"
+    weights = runs_dir() / "reference" / "populations" / "emotions" / str(200 + variant % 5) / "weights"
     network, studio = load_weights(weights).eval(), open_studio(size=SIZE, seed=300 + variant)
     unit, rng = UNITS[variant], np.random.default_rng((24, TOYS[variant]))
     off, on = studio.shoot(person=0), studio.shoot(person=0, aus={unit: 1.0})

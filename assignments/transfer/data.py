@@ -18,7 +18,7 @@ def make(variant: int) -> dict[str, np.ndarray]:
     from fer_lib.look.responses import maximal_responses
     from fer_lib.train.predict import predict
 
-    member = find_population("published").members[variant % 5]
+    member = find_population("emotions").members[variant % 5]
     done, network, draw = member.done(), member.network(), np.random.default_rng(500 + variant)
     counts, tested = np.array(done["train_counts"]), member.tested()
     group = tested["group"].to_numpy()

@@ -44,9 +44,9 @@ def test_a_layer_that_the_network_will_not_have_is_refused_before_it_is_trained(
 @pytest.mark.parametrize(
     ("population", "network", "layer", "told"),
     [
-        ("published", "residual", "relu3", ""),
+        ("photographs_zero_bias", "residual", "relu3", ""),
         ("photographs_residual", "zero_bias", "relu3", "au_verification.layer: ResidualNet has no layer"),
-        ("published", "zero_bias", "nosuch", "au_verification.layer: ZeroBiasCNN has no layer 'nosuch'"),
+        ("photographs_zero_bias", "zero_bias", "nosuch", "au_verification.layer: ZeroBiasCNN has no layer 'nosuch'"),
     ],
 )
 def test_the_layer_is_one_of_the_population_that_is_asked(population, network, layer, told):
@@ -163,8 +163,8 @@ def finished(folder, populations, layer="relu3"):
 
 def test_verdicts_stand_in_the_atlas_where_both_pages_are_about_one_network(tmp_path):
     run = tmp_path / "reference"
-    drawn = finished(run / "deconvolution", {"published": {}, "photographs": {}})
-    judged = finished(run / "au_verification", {"published": {}, "shuffled": {}})
+    drawn = finished(run / "deconvolution", {"photographs_zero_bias": {}, "photographs": {}})
+    judged = finished(run / "au_verification", {"photographs_zero_bias": {}, "shuffled": {}})
     text = book_suite.verdicts({"deconvolution": drawn, "au_verification": judged})
     told = json.loads(
         re.search(r'<script type="application/json" id="filter-verdicts">(.*)</script>', text)[1]
@@ -174,7 +174,7 @@ def test_verdicts_stand_in_the_atlas_where_both_pages_are_about_one_network(tmp_
     assert "lip corner puller" in words["AU12"] and "smile" in words["AU12"] and "brow" in words["AU1"]
     assert '#filter-44 summary::after{content:"AU12"}' in text and "\n" not in text
     for other in (
-        finished(tmp_path / "mine" / "au_verification", {"published": {}}),
+        finished(tmp_path / "mine" / "au_verification", {"photographs_zero_bias": {}}),
         finished(run / "x", {}),
     ):
         assert book_suite.verdicts({"deconvolution": drawn, "au_verification": other}) == ""

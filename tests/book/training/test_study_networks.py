@@ -136,4 +136,4 @@ def test_gains_of_variants_include_the_extra_people_that_their_networks_answered
 def test_only_the_population_of_the_claims_has_variants_beside_it():
     emotions = TrainingParameters(faces="lab", population="emotions")
     assert emotions.populations[0] == "emotions" and len(emotions.populations) == 4
-    assert TrainingParameters(population="published").populations == ("published",)
+    assert TrainingParameters(population="photographs_zero_bias").populations == ("photographs_zero_bias",)
