@@ -31,7 +31,7 @@ _PLAIN_TYPES = (bool, int, float, str)
 
 @dataclass(frozen=True)
 class Resources:
-    """What a job takes at most, as a cluster has to be told: cores, GiB of ``memory``, GPUs, minutes."""
+    """What a job takes at most, as a cluster needs to know: cores, GiB of ``memory``, GPUs, minutes."""
 
     cores: int = 2
     memory: float = 8
@@ -52,9 +52,9 @@ class Chapter:
     # What its page shows first of run and reference, and a comparison of several runs shows.
     key_metrics: tuple[str, ...] = ()
     profiles: Profiles = field(default_factory=dict)
-    # What a reader learns from it; stands in the table of chapters, and at the end of the page before.
+    # What a reader learns from it: for the table of chapters, and the end of the page before.
     learn: str = ""
-    # What it takes to run it, beside the chapters upstream.
+    # What it takes to run it, besides the chapters upstream.
     needs: str = ""
     # What a cluster gives it: minutes three times those of the run ``reference``, in tens. On one machine the
     # chapters share the cores.
@@ -117,19 +117,19 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Suite:
-    """What the engine asks of a book."""
+    """What the engine needs to know of a book."""
 
     title: str = "Run, build and check the chapters of a book."
     profiles: tuple[str, ...] = ("smoke", "laptop", "reference", "paper")
     # The one that holds where none is named: the models' defaults.
     profile: str = "laptop"
-    # Parameters, of every chapter, whose values stand before the profile in the name of a run; `ferbook run`
+    # Parameters, of every chapter, whose values begin the name of a run, before the profile; `ferbook run`
     # has an option for each.
     named_by: tuple[str, ...] = ()
     # Distributions whose version a number may depend on.
     packages: tuple[str, ...] = ()
-    # Packages and modules beside ``book``: what of them a chapter's kernel executes, or opens of the files
-    # beside them, makes it out of date when it changes.
+    # Packages and modules besides ``book``: a chapter is stale when a module of them that its kernel executes
+    # changes, or a file of them that it opens.
     code: tuple[str, ...] = ("book",)
     # Modules of these that are not followed: they compute no number, or the key of the data holds them.
     not_code: tuple[str, ...] = ()
@@ -149,10 +149,9 @@ class Suite:
     record: type[BaseModel] | None = None
     # Prefix of metrics that repeat another one, and under which conditions: ``prefix_x`` repeats ``x``.
     again: tuple[str, str] = ("", "")
-    # Parameters in which a run and the reference have to agree, beside those that name a run, for their
-    # numbers to stand together.
+    # Parameters in which a run and the reference must agree to be compared, besides those that name a run.
     must_agree: tuple[str, ...] = ()
-    # Line of a page -> ``module:name`` of a function that gives what stands there in a built book, from the
+    # Line of a page -> ``module:name`` of a function that gives its text in a built book, from the
     # results that its chapters show.
     placeholders: Mapping[str, str] = field(default_factory=dict)
 
@@ -236,7 +235,7 @@ def _chapter_in(folder: Path, profiles: tuple[str, ...]) -> Chapter:
             shown = str(about.annotation).replace("typing.", "")
             raise BookError(
                 f"{where}: {field_name} is of type {shown}, which no record of a run can hold; make it bool, "
-                "int, float, str or a Literal of these (0 or an empty text can stand for none)"
+                "int, float, str or a Literal of these (0 or an empty text can mean none)"
             )
     for key, values in chapter.profiles.items():
         profile = key if isinstance(key, str) else key[0]
@@ -295,7 +294,7 @@ def _read(root: Path) -> tuple[Suite, dict[str, Chapter]]:
 
 
 def forget() -> None:
-    """Read the book anew when it is asked for next: its files have changed."""
+    """Read the book again at its next use, since its files have changed."""
     _read.cache_clear()
 
 

@@ -1,5 +1,5 @@
-"""The book from a run: executed chapters staged at their source paths, numbers beside them, Jupyter Book on
-top.
+"""The book from a run: executed chapters staged at their source paths, their numbers next to them, Jupyter
+Book on top.
 """
 
 import html
@@ -53,7 +53,7 @@ SAME_NETWORKS = (
 WHOSE = "Values marked *reference* come from the published run; all others are your run's."
 # Shares of a build's time: until its pages lie there for Sphinx to read, and until they are written.
 _STAGING, _SPHINX = 0.15, 0.75
-# Folder of what lies beside the built pages as it is.
+# Folder of the files that go next to the built pages unchanged.
 _FILES = "files"
 _SHOWN_FILES = (".svg", ".png", ".csv")
 
@@ -78,7 +78,7 @@ def _link(page: str, origin: str) -> str:
 
 
 def filled(text: str, page: str) -> str:
-    """``text`` of ``page`` with what is said in one place only, in ``chapter.py``: a chapter's title, and the
+    """``text`` of ``page`` with what only ``chapter.py`` says: a chapter's title, and the
     table of all chapters.
     """
     every = list(chapters().values())
@@ -173,16 +173,20 @@ def _absent_notebook(chapter: Chapter, run: Run) -> NotebookNode:
     return new_notebook(cells=[new_markdown_cell(text, id="absent")])
 
 
-def key_numbers(chapter: Chapter, own: ChapterResult, beside: ReferenceMatch) -> str:
+def key_numbers(chapter: Chapter, own: ChapterResult, match: ReferenceMatch) -> str:
     """The chapter's key metrics by the reference and by the run, as a table of MyST; where the reference may
-    not stand there, why. Empty where there is none.
+    be compared, why. Empty where there is none.
     """
-    if beside.result is None:
-        return f"The numbers of this page stand alone: {beside.why}." if beside.why else ""
+    if match.result is None:
+        return (
+            f"The numbers of this page cannot be compared with the reference: {match.why}."
+            if match.why
+            else ""
+        )
     if own.done() is None:
         return ""
-    reference, here = beside.result.metrics(), own.metrics()
-    extent = beside.result.record().extent
+    reference, here = match.result.metrics(), own.metrics()
+    extent = match.result.record().extent
     names = [name for name in chapter.key_metrics if name in reference and name in here]
     same = bool(names) and all(reference[name] == here[name] for name in names)
     text = partial(bounds_text, bare=" (no interval)")
@@ -204,38 +208,38 @@ def _own_heading(own: ChapterResult) -> str:
 def stage(run: Run, folder: Path) -> None:
     """Write everything Jupyter Book reads to ``folder``: settings, pages, executed chapters, metrics.
 
-    In place of a chapter that the run lacks stands the reference's, or a page that says how to make it.
+    In place of a chapter that the run lacks goes the reference's, or a page that says how to make it.
     """
     shutil.copy(paths.root() / "_config.yml", folder)
     shutil.copy(paths.toc(), folder)
     ignore = shutil.ignore_patterns("*.ipynb", "*.py", "*.toml", "__pycache__", ".*")
     shutil.copytree(paths.pages(), folder / "book", ignore=ignore)
-    standing = matching_references(run)
-    answers = answers_of(run, standing) if paths.claims_file().exists() else None
+    matches = matching_references(run)
+    answers = answers_of(run, matches) if paths.claims_file().exists() else None
     figures, notebooks, results, places = Figures(), {}, {}, {}
     for name, chapter in chapters().items():
-        own, beside = run.result(name), standing[name]
+        own, match = run.result(name), matches[name]
         there = own.done() is not None
-        result = own if there else beside.result
+        result = own if there else match.result
         if result is None:
             notebook = _absent_notebook(chapter, run)
         else:
             if not there:
                 _require_own([result])
             notebook, results[name] = staged_notebook(chapter, result), result
-            origin = provenance(run, name, beside.result) if there else provenance(open_run(REFERENCE), name)
+            origin = provenance(run, name, match.result) if there else provenance(open_run(REFERENCE), name)
             notebook.cells.append(new_markdown_cell(origin, id="provenance"))
             _stage_metrics(chapter, result, folder / "metrics")
             _stage_files(result.folder, folder, page_of(chapter))
-        # What is said of the reference is the reference's, whatever the run that is shown is about.
-        if quoted := usable_reference(run, chapter).result or (own if there and not beside.why else None):
+        # Numbers with the role ``reference`` are the reference's, whatever the run is about.
+        if quoted := usable_reference(run, chapter).result or (own if there and not match.why else None):
             lacking = quoted is own and run.name != REFERENCE
             _stage_metrics(chapter, quoted, folder / "metrics" / REFERENCE, lacking=lacking)
         figures.collect(chapter, notebook)
         notebooks[name] = notebook
-        needed = what_you_need(chapter, [each for each in (own, beside.result) if each and each.done()])
-        told = answers and chapter_text(answers, name), key_numbers(chapter, own, beside)
-        places[name] = {READING: needed, KEY_NUMBERS: "\n\n".join(filter(None, told))}
+        needed = what_you_need(chapter, [each for each in (own, match.result) if each and each.done()])
+        texts = answers and chapter_text(answers, name), key_numbers(chapter, own, match)
+        places[name] = {READING: needed, KEY_NUMBERS: "\n\n".join(filter(None, texts))}
     fills = {
         line: import_named(f"the line {line!r}", place)(results)
         for line, place in suite().placeholders.items()
@@ -261,14 +265,14 @@ def stage(run: Run, folder: Path) -> None:
 
 
 def _with(fills: Mapping[str, str], text: str) -> str:
-    """``text`` with what the book puts in place of its own lines."""
+    """``text`` with the texts that the book gives for its placeholders."""
     for place, content in fills.items():
         text = text.replace(place, content)
     return text
 
 
 def _stage_files(source: Path, folder: Path, page: str) -> None:
-    """The figures' files, which lie beside the built ``page``."""
+    """Copy the figures' files next to the built ``page``."""
     target = folder / _FILES / Path(page).parent / "figures"
     for file in sorted(file for file in (source / "figures").glob("*.*") if file.suffix in _SHOWN_FILES):
         target.mkdir(parents=True, exist_ok=True)
@@ -276,8 +280,8 @@ def _stage_files(source: Path, folder: Path, page: str) -> None:
 
 
 def _stage_metrics(chapter: Chapter, result: ChapterResult, folder: Path, *, lacking: bool = False) -> None:
-    """The metrics that pages may quote. Of a result of other code, and of a run that stands ``lacking`` the
-    reference in its place, today's prose may quote some that it has not.
+    """The metrics that pages may quote. Today's prose may quote some that are absent from a result of
+    other code, and from a run that takes the place of an absent reference (``lacking``).
     """
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(result.folder / "metrics.json", folder / f"{result.chapter}.json")
@@ -330,7 +334,7 @@ def _require_own(results: Sequence[ChapterResult]) -> None:
 def build_book(run: Run) -> Path:
     """Build ``_build/html`` from a run; every Sphinx warning, and any request to another host, is an error.
 
-    Returns the first page. The old book stays until the new one is whole. Raises RunStoreError where no
+    Returns the first page. The old book is replaced when the new one is whole. Raises RunStoreError where no
     chapter is finished or one is damaged, ChapterError where the build fails.
     """
     check_toc()
@@ -367,7 +371,7 @@ def located(line: str, staging: Path) -> str:
     return line.replace(f"{staging}/", "")
 
 
-def shown_share(log: str) -> float:
+def finished_proportion(log: str) -> float:
     """How much of its work Sphinx has done, by its log: it reads all pages, and then writes them."""
     steps = re.findall(r"(reading sources|writing output)\.\.\. .*?\[ *(\d+)%\]", log)
     return (int(steps[-1][1]) / 100 + (steps[-1][0] == "writing output")) / 2 if steps else 0.0
@@ -394,7 +398,7 @@ def _build(run: Run, advance: Advance) -> Path:
 
     def watch(printed: str) -> None:
         nonlocal done
-        share = shown_share(printed)
+        share = finished_proportion(printed)
         advance((share - done) * len(pages_of_toc()), (share - done) * _SPHINX)
         done = share
 
@@ -410,7 +414,7 @@ def _build(run: Run, advance: Advance) -> Path:
         shutil.copytree(staging / _FILES, new, dirs_exist_ok=True)
     finish(new, foot)
     if requests := external_requests(new):
-        raise ChapterError("the book would ask other hosts:\n  " + "\n  ".join(requests[:20]))
+        raise ChapterError("the book would send requests to other hosts:\n  " + "\n  ".join(requests[:20]))
     write_json(new / STAMP, {"run": run.name, "seconds": round(monotonic() - began)})
     if html.exists():
         html.rename(old)

@@ -174,7 +174,7 @@ def _is_silenced(cell: NotebookNode) -> bool:
 def _execute_again(
     chapter: Chapter, result: ChapterResult, run: Run, parameters: Parameters
 ) -> tuple[list[str], int]:
-    """Run the checkout's chapter under nbval in a folder of its own. Returns the differences, and how many
+    """Run the checkout's chapter under nbval in a separate folder. Returns the differences, and how many
     metrics are the same to the last digit.
 
     Raises ChapterError where it ended before anything could be compared.
@@ -269,14 +269,13 @@ def _check_chapter(chapter: Chapter, run: Run, again: bool) -> dict[str, object]
 
 
 def check_run(run: Run, names: list[str], *, one: bool = False) -> list[dict[str, object]]:
-    """Check the named chapters of a run (where none is named, all that it was asked for): one row each, with
+    """Check the named chapters of a run (where none is named, all of the run's request): one row each, with
     ``state`` and ``faults``.
 
     ``one``: execute again only one, the quickest of those that never were, or else the one that was longest
     ago; the others' stored results are still verified. Raises RunStoreError where there is no such run.
     """
-    asked = run.record()["request"]["parameters"]
-    selection = names or asked
+    selection = names or run.record()["request"]["parameters"]
     chapters = [chapter for chapter in with_upstream(names) if not selection or chapter.name in selection]
     whole = [result for each in chapters if not (result := run.result(each.name)).faults()]
     took = {each.chapter: each.record().seconds or 0.0 for each in whole}

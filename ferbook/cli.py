@@ -39,7 +39,7 @@ def command(function: Callable) -> Callable:
 
 
 def _with_names(function: Callable) -> Callable:
-    """``function`` with an option for each parameter that names a run, handed on as one more of ``param``."""
+    """``function`` with an option for each parameter that names a run, passed on as one more of ``param``."""
     signature = inspect.signature(function)
     if "param" not in signature.parameters:
         return function
@@ -128,7 +128,7 @@ def run(
     file: Annotated[
         Path | None, typer.Option("-f", "--file", help="A YAML file of parameters; -p wins over it.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be executed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be executed.")] = False,
     cores: Annotated[
         int | None, typer.Option(min=1, help="Processor cores to use; all where not given.")
     ] = None,
@@ -138,10 +138,10 @@ def run(
     ] = None,
     update: Annotated[bool, typer.Option("--update", help="Change an existing run's parameters.")] = False,
 ) -> None:
-    """Execute chapters, and what they depend on, where they are out of date.
+    """Execute chapters, and what they depend on, where they are stale.
 
-    An existing run, named without any parameters, is brought up to date as it was asked for. Several values
-    of a parameter make a run each; what does not depend on it is executed once.
+    An existing run, named without any parameters, is brought up to date with its stored parameters. Several
+    values of a parameter make a run each; what does not depend on it is executed once.
     """
     from ferbook.answers import left_open
     from ferbook.compare import pattern_of
@@ -172,11 +172,11 @@ def run(
     console.print(f"run {first!r}{several}")
     if paths.claims_file().is_file() and (short := left_open(requests[first], with_upstream(chapters or []))):
         more = f", and {len(short) - 1} more; `ferbook claims --run {first}` says which" * (len(short) > 1)
-        print_lines(f"Perhaps too small for these claims, which then stay open: {short[0]}{more}.", 0)
+        print_lines(f"Perhaps too small to decide these claims: {short[0]}{more}.", 0)
     try:
         places, faults = make_runs(requests, chapters or [], cores=cores, executor=executor, update=update)
     except KeyboardInterrupt:
-        errors.print("ferbook: stopped. Finished chapters are kept; the same command starts the others anew")
+        errors.print("ferbook: stopped. Finished chapters are stored; the same command runs the others")
         raise typer.Exit(130) from None
     if faults and not others:
         raise ChapterError(faults[first])
@@ -200,7 +200,7 @@ def status(
     every: Annotated[bool, typer.Option("--all", help="List all runs instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say for each chapter of a run whether it is what the run was asked for, or why not."""
+    """Say for each chapter of a run whether its result is up to date, or why not."""
     if every:
         if run_name:
             raise ParameterError("--all and --run do not go together: --all lists every run")
@@ -255,7 +255,7 @@ def compare(
 ) -> None:
     """Show in which parameters and metrics two runs differ, or draw the key metrics of several.
 
-    Of several runs that differ in their seed alone the mean is shown, too.
+    For runs that differ only in their seed their mean is shown, too.
     """
     from ferbook.compare import compare_runs, runs_named
 
@@ -277,7 +277,7 @@ def compare(
     else:
         console.print("the parameters are equal")
     for name, otherwise in comparison["made"].items():
-        console.print(f"{name} was made otherwise: {otherwise}")
+        console.print(f"{name} was produced differently: {otherwise}")
     for name, networks in comparison["stored"].items():
         console.print(f"{name}: numbers of {networks}, which these runs did not train")
     console.print()
@@ -351,7 +351,7 @@ def build(
     target = chosen_run(run_name)
     if mine:
         adopt(target)
-        console.print(f"note: {target.name!r} is yours now: pages show its text, pictures and scripts")
+        console.print(f"note: {target.name!r} counts as yours now: pages show its text, pictures and scripts")
     earlier = built_run()
     index = build_book(target)
     finished = {result.chapter for result in target.results()}
@@ -359,11 +359,11 @@ def build(
     stale = [name for name, why in against.items() if not all(each.startswith(NOT_FOUND) for each in why)]
     if stale:
         console.print(
-            f"note: out of date: {', '.join(stale)}; the book shows what is stored, `ferbook status --run "
-            f"{target.name}` says why, `ferbook run --run {target.name}` makes it anew"
+            f"note: stale: {', '.join(stale)}; the book shows what is stored, `ferbook status --run "
+            f"{target.name}` says why, `ferbook run --run {target.name}` makes it again"
         )
     if absent := [name for name in chapters() if name not in finished]:
-        console.print(f"note: the run has no {', '.join(absent)}; their pages say what stands there")
+        console.print(f"note: the run has no {', '.join(absent)}; their pages say how to make them")
     if earlier not in ("", target.name):
         back = f"`ferbook build --run {earlier}` brings it back"
         console.print(f"note: this book replaces that of run {earlier!r} at the same address; {back}")
@@ -418,7 +418,7 @@ def notebook(
     chapter: Annotated[str | None, typer.Argument(help="One chapter; all where none is named.")] = None,
     run_name: RunName = None,
 ) -> None:
-    """Open a chapter in JupyterLab with a run's parameters: a copy, so that the book stays as it is."""
+    """Open a chapter in JupyterLab with a run's parameters: a copy, so that the book does not change."""
     from ferbook.lab import copy_for, open_lab, require_lab
 
     require_lab()
@@ -426,7 +426,7 @@ def notebook(
     for each in [find_chapter(chapter)] if chapter else chapters().values():
         file, earlier = copy_for(target, each)
         if earlier:
-            console.print(f"note: {file} is of before and stays as it is; remove it to begin anew")
+            console.print(f"note: {file} is an earlier copy and is not changed; remove it to start afresh")
     console.print(f"run {target.name!r}: {file if chapter else file.parent}")
     open_lab(target, file if chapter else file.parent)
 

@@ -54,8 +54,8 @@ def print_json(content: object) -> None:
 
 def print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
     """Print ``rows`` under ``title``, if it has one, in the width of the terminal: cells but the first of a
-    row, which other commands take as it is, go on in further lines between words. Where even their words do
-    not fit beside each other each cell is a line of its own below the first. Of None there is a dash.
+    row, which other commands take as it is, go on in further lines between words. Where even single
+    words do not fit, each cell is a separate line below the first. None is printed as a dash.
     """
     if title:
         console.print(title, style="italic")
@@ -89,8 +89,8 @@ def print_lines(text: str, indent: int, hanging: int = 0) -> None:
 
 
 def chosen_run(name: str | None) -> "Run":
-    """The run that an option ``--run`` names, or else the one that `ferbook run` was last called for: who
-    asks prints which it was.
+    """The run that an option ``--run`` names, or else the one that `ferbook run` was last called for:
+    the command prints which it was.
     """
     from ferbook.store import current_run, open_run
 

@@ -30,8 +30,8 @@ from ferbook.steps import INTERVAL
 OUTPUT_VARIABLE = "FER_OUTPUT"
 RUN_VARIABLE = "FER_RUN"
 STORED_VARIABLE = "FER_STORED"
-# What a kernel is told: where its chapter's result goes, of which run it is, the record of an earlier result
-# that is checked, and how many threads it may take.
+# Pass to a kernel where its chapter's result goes, the run, the record of an earlier result that is checked,
+# and how many threads it may use.
 THREADS_VARIABLE = "FER_THREADS"
 
 
@@ -58,13 +58,13 @@ def uncommitted() -> list[str]:
     """Files of the checkout that differ from its commit, and modules that it does not have. Not those below
     ``runs/``: a result changes no later one.
     """
-    told = _git("status", "--porcelain", "-z", "--no-renames", "-uall", "--", ":/", ":(exclude)runs") or b""
-    files = [(line[:2], line[3:]) for line in told.decode(errors="replace").split("\0") if line]
+    listed = _git("status", "--porcelain", "-z", "--no-renames", "-uall", "--", ":/", ":(exclude)runs") or b""
+    files = [(line[:2], line[3:]) for line in listed.decode(errors="replace").split("\0") if line]
     return [file for state, file in files if state != "??" or file.endswith(".py")]
 
 
 def committed_file(file: Path) -> bytes | None:
-    """The content of a file of the checkout as it is committed; None where nobody knows, or it is not."""
+    """The content of a file of the checkout as it is committed; None where it is not, or there is no git."""
     inside = file.is_relative_to(paths.root())
     return _git("show", f"HEAD:./{file.relative_to(paths.root()).as_posix()}") if inside else None
 

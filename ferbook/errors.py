@@ -65,7 +65,7 @@ def require_name(kind: str, name: str, choices: Iterable[str]) -> None:
 
 
 def first_fault(refusal: "ValidationError") -> str:
-    """The first thing that pydantic refused: where it stands, entries counted from 1, and what is wrong."""
+    """The first thing that pydantic refused: its place, entries counted from 1, and what is wrong."""
     first = refusal.errors()[0]
     place = ", ".join(f"entry {part + 1}" if isinstance(part, int) else part for part in first["loc"])
     return f"{place}: {first['msg']}" if place else first["msg"]

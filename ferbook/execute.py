@@ -89,7 +89,7 @@ papermill_engines.register(_ENGINE, _Engine)
 
 
 def _literal(path: Path) -> str:
-    """``path`` so that papermill, which fills parameters into ``{name}`` in paths, takes it as it stands."""
+    """``path`` so that papermill, which fills parameters into ``{name}`` in paths, does not change it."""
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
@@ -114,7 +114,7 @@ def _execute(source: Path, target: Path, parameters: dict[str, object], progress
                 request_save_on_cell_execute=True,
                 on_cell_start=note,
                 kernel_manager_class=BoundKernelManager,
-                # Whatever the editor wrote: Colab's notebooks name no language, others a kernel of their own.
+                # Whatever the editor wrote: Colab's notebooks name no language, others another kernel.
                 kernel_name="python3",
                 language="python",
                 engine_name=_ENGINE,
@@ -160,7 +160,7 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
         os.environ[OUTPUT_VARIABLE] = str(staging)
         os.environ[RUN_VARIABLE] = str(run.folder)
         os.environ[STEPS_VARIABLE] = str(run.progress_file(chapter.name).with_suffix(".steps"))
-        # What libraries say to their authors would stand on the page, with a machine's path.
+        # Deprecation warnings of libraries would be on the page, with a machine's path.
         os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning,ignore::DeprecationWarning")
         target = staging / f"{chapter.name}.ipynb"
         began, commit = time.monotonic(), git_commit()

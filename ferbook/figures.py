@@ -50,7 +50,7 @@ class Figures:
 
     def collect(self, chapter: Chapter, notebook: NotebookNode) -> None:
         """Number the figures among the outputs of a staged ``notebook``; in place of the key figure, which
-        stands above, a link leads there.
+        is shown above, goes a link to it.
         """
         key = key_figure(notebook)
 
@@ -69,7 +69,7 @@ class Figures:
                 output.data["text/html"] = _FIGURE.sub(put, output.data["text/html"])
 
     def placed(self, text: str, page: str, where: str = "") -> str:
-        """``text`` of ``page``, there ``where``, with the figures that it asks for, and links for
+        """``text`` of ``page``, there ``where``, with the figures that its comments name, and links for
         what refers to one. Raises BookError for a figure that no chapter draws.
         """
         own = next((name for name, chapter in chapters().items() if page_of(chapter) == page), "")

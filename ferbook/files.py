@@ -29,7 +29,7 @@ _MARKUP = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udff
 
 
 def _partial(path: Path) -> Path:
-    """A name beside ``path`` for what is not yet whole.
+    """A name in the folder of ``path`` for what is not yet whole.
 
     Not from tempfile: what that makes is private, and a group that shares a cache or a run could not read it.
     """
@@ -68,7 +68,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError as fault:
-        # A full disk is met by calls that know no name, and of the partial file nobody has heard.
+        # On a full disk calls fail that know no name, and the partial file's name says nothing to a user.
         raise OSError(fault.errno, fault.strerror, str(path)) from fault
     finally:
         with suppress(OSError):  # it would hide why the file could not be written
@@ -78,8 +78,8 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 def read_plain(path: Path, most: int = LARGEST_RECORD) -> bytes:
     """The content of a file that may come from anybody.
 
-    Raises OSError, naming ``path``, for what is no plain file, such as a link or a pipe, which nobody might
-    ever write to, and for one of more than ``most`` bytes.
+    Raises OSError, naming ``path``, for what is no plain file, such as a link or a pipe, which might never
+    be written to, and for one of more than ``most`` bytes.
     """
     if path.is_symlink():
         raise OSError(errno.EINVAL, "a link, no plain file", str(path))
@@ -92,8 +92,8 @@ def read_plain(path: Path, most: int = LARGEST_RECORD) -> bytes:
 def plain_values(content: object, words: Collection[str] = (), place: tuple[str, ...] = ()) -> object:
     """``content`` where it is made of mappings, lists, numbers, truth values and texts as records have them.
 
-    Such a text stands on pages and in terminals, so it holds neither signs of Markdown or HTML nor control
-    characters; below the keys ``words`` it may, as it stands on no page. Raises ValueError, naming the field,
+    Such a text is shown on pages and in terminals, so it holds neither signs of Markdown or HTML nor control
+    characters; below the keys ``words`` it may, since no page shows it. Raises ValueError, naming the field,
     for any other text or number, and for what is nested more deeply than ``DEEPEST_VALUE``.
     """
     # Joined for a fault alone: before each of a million values a long key would be copied a million times.
@@ -179,17 +179,17 @@ def _parsed(text: str) -> object:
 
 
 def remove(path: Path) -> None:
-    """Remove a folder, or the link that stands in its place; nothing where there is none."""
+    """Remove a folder, or a link in its place; nothing where there is none."""
     path.unlink() if path.is_symlink() else shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager
 def whole_folder(folder: Path, replace: bool = False) -> Iterator[Path]:
-    """A new folder beside ``folder`` to write into; at the end of the block it takes that name, in one step;
+    """A new folder next to ``folder`` to write into; at the end of the block it takes that name, in one step;
     with ``replace`` also where there is an earlier one, which is moved aside just before and then removed.
 
     Parent folders are made. Where the block raises, or the folder cannot be made or moved, nothing is left
-    behind, and an earlier one stays; OSError says why.
+    behind, and an earlier one is not changed; OSError says why.
     """
     partial, earlier = _partial(folder), _partial(folder)
     try:

@@ -53,7 +53,7 @@ def homes() -> list[Path]:
 
 
 def code_files(noted: Mapping[Path, str]) -> dict[str, str]:
-    """Relative path -> SHA-256 of those of the ``noted`` files that can make a result out of date."""
+    """Relative path -> SHA-256 of those of the ``noted`` files that can make a result stale."""
     roots = [root.resolve() for root in (paths.root(), paths.ENGINE.parent)]
     ways = {file: [file.relative_to(root) for root in roots if file.is_relative_to(root)] for file in noted}
     places = {file: way[0].as_posix() for file, way in ways.items() if way}
@@ -200,7 +200,7 @@ class ChapterState:
 
     @property
     def up_to_date(self) -> bool:
-        """True where nothing speaks against the stored result."""
+        """True where nothing makes the stored result stale."""
         return not self.reasons
 
 
@@ -218,10 +218,10 @@ def states(run: Run, selection: list[Chapter], parameters: Mapping[str, Paramete
             reasons = reasons_to_rerun(run, chapter, current)
             stale = {state.chapter for state in chapter_states if not state.up_to_date}
             if result.done() is not None:
-                reasons += [f"upstream {name} is out of date" for name in chapter.upstream if name in stale]
+                reasons += [f"upstream {name} is stale" for name in chapter.upstream if name in stale]
             where = ""
             if (failure := result.failed_folder / "failure.json").exists():
-                # What a failed attempt left is only told; damaged, it keeps no chapter from running.
+                # A damaged report of a failed attempt keeps no chapter from running.
                 with suppress(RunStoreError):
                     where = f" in {read_json(failure).get('where', 'an unknown place')}"
                 reasons.append(f"last attempt failed{where}")
@@ -232,7 +232,7 @@ def states(run: Run, selection: list[Chapter], parameters: Mapping[str, Paramete
 
 
 def reasons_to_rerun(run: Run, chapter: Chapter, current: Mapping[str, object]) -> list[str]:
-    """What speaks against the stored result of ``chapter`` by itself, where its inputs, those of upstream
+    """What makes the stored result stale of ``chapter`` by itself, where its inputs, those of upstream
     among them, would now be the ``current`` ones.
     """
     result = run.result(chapter.name)
@@ -246,14 +246,14 @@ def reasons_to_rerun(run: Run, chapter: Chapter, current: Mapping[str, object]) 
     if run.name == REFERENCE and record.commit.endswith(DIRTY):
         reasons.append(f"made of changes that no commit has ({record.commit})")
     if "reference" in record.model_fields_set:
-        beside = matching_reference(run, chapter, current["parameters"]).result
-        if record.reference != (beside and beside.shown_numbers()):
-            reasons.append("the reference beside it changed")
+        match = matching_reference(run, chapter, current["parameters"]).result
+        if record.reference != (match and match.shown_numbers()):
+            reasons.append("the reference changed")
     return reasons
 
 
 def run_states(run: Run) -> list[ChapterState]:
-    """The state of every chapter in ``run`` against what the run was asked for."""
+    """The state of every chapter in ``run`` against the run's request."""
     request = stored_request(run.record()["request"])
     request.check()
     all_chapters = list(chapters().values())

@@ -1,4 +1,4 @@
-"""Chapters in JupyterLab with a run's parameters: copies outside the book, which stays as it is."""
+"""Chapters in JupyterLab with a run's parameters: copies outside the book, which does not change."""
 
 import os
 import sys
@@ -16,13 +16,13 @@ from ferbook.notebook import code_cells, parameters_source, read_notebook
 from ferbook.request import stored_request
 from ferbook.store import INTERACTIVE, Run
 
-# JupyterLab asks no other host whether there is a newer one.
+# JupyterLab does not look on the network for a newer version.
 QUIET = "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"
 
 
 def copy_for(run: Run, chapter: Chapter) -> tuple[Path, bool]:
     """A copy of the chapter's notebook whose parameters are those of ``run``, below ``runs/interactive``, and
-    whether that is an earlier copy, which stays.
+    whether that is an earlier copy, which is not changed.
 
     Raises RunStoreError where there is no such run.
     """

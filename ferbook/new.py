@@ -51,7 +51,7 @@ def _with_line(toc: str, page: str) -> str:
     listed = [number for number, line in enumerate(lines) if re.match(r"\s*- file:", line)]
     places = [number for number in listed if lines[number].partition("file:")[2].strip() in pages] or listed
     if not places:
-        raise BookError(f"_toc.yml lists no page behind which a chapter could stand; add `- file: {page}`")
+        raise BookError(f"_toc.yml lists no page behind which a chapter could go; add `- file: {page}`")
     line = lines[places[-1]]
     lines.insert(places[-1] + 1, f"{line[: line.index('-')]}- file: {page}")
     return "\n".join(lines) + "\n"

@@ -33,14 +33,14 @@ class Parameters(BaseModel):
 
     @classmethod
     def of_profile(cls, profiles: Profiles, profile: str, choices: Mapping[str, object]) -> dict[str, object]:
-        """The fields that ``profile`` sets, beside the user's ``choices``. A book whose profiles depend on
+        """The fields that ``profile`` sets, given the user's ``choices``. A book whose profiles depend on
         what is given, such as a data set, overrides this.
         """
         return dict(profiles.get(profile, {}))
 
     @classmethod
     def idle(cls, values: Mapping[str, object]) -> dict[str, str]:
-        """Each field that acts on nothing beside the others of ``values``, which may have been stored by an
+        """Each field that has no effect given the others of ``values``, which may have been stored by an
         earlier model, and why. A book that has such fields overrides this.
         """
         return {}

@@ -60,7 +60,7 @@ def watch(board: Path, jobs: Sequence[QueueJob], process: subprocess.Popen) -> d
     clock = _Clock(board, jobs)
     shown = Live(console=console, auto_refresh=False, transient=True)
     with shown if console.is_terminal else nullcontext():
-        due, asked, heard, lost = LOG_INTERVAL, 0.0, 0.0, {}
+        due, next_look, heard, lost = LOG_INTERVAL, 0.0, 0.0, {}
         while True:
             ended = process.poll() is not None
             for line in clock.look():
@@ -70,8 +70,8 @@ def watch(board: Path, jobs: Sequence[QueueJob], process: subprocess.Popen) -> d
             elif clock.passed() >= due and not ended:
                 due = clock.passed() + LOG_INTERVAL
                 console.print(clock.line(), soft_wrap=True)
-            if clock.passed() >= asked:
-                asked = clock.passed() + QUEUE_INTERVAL
+            if clock.passed() >= next_look:
+                next_look = clock.passed() + QUEUE_INTERVAL
                 try:
                     heard, lost = clock.passed(), lost_jobs(board)
                 except ChapterError as fault:

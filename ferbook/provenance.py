@@ -11,13 +11,13 @@ from ferbook.text import number_text
 
 
 def reproduce_command(run: Run, chapter: str | None = None, *, into: bool = False) -> str:
-    """The ``ferbook run`` line that makes a chapter again, with what it depends on; or all that was asked.
+    """The ``ferbook run`` line that makes a chapter again, with what it depends on; or the whole run.
     ``into``: in the run of the same name."""
     profile, parameters = run.record()["request"]["profile"], run.parameters()
     names = [c.name for c in with_upstream([chapter] if chapter else chapters()) if c.name in parameters]
     some = [chapter] if chapter else names if len(names) < len(chapters()) else []
     words = ["ferbook", "run", *some, "--profile", profile]
-    asked: dict[str, list[str]] = {}
+    options: dict[str, list[str]] = {}
     for name in names:
         values = parameters[name]
         model = chapters()[name].parameters
@@ -26,13 +26,13 @@ def reproduce_command(run: Run, chapter: str | None = None, *, into: bool = Fals
         idle = model.idle(values)
         defaults = model().model_dump() | model.of_profile(chapters()[name].profiles, profile, identity)
         for field, value in values.items():
-            # A field that the model no longer has cannot be asked for, nor one that acts on nothing.
+            # A field that the model no longer has cannot be given, nor one that has no effect.
             if value == defaults.get(field, value) or field in idle:
                 continue
             everywhere = all(parameters[other].get(field, value) == value for other in names)
             key = field if everywhere and _is_allowed(profile, field, value) else f"{name}.{field}"
-            asked[key] = [f"--{key}", str(value)] if key in suite().named_by else ["-p", f"{key}={value}"]
-    words += [word for option in asked.values() for word in option]
+            options[key] = [f"--{key}", str(value)] if key in suite().named_by else ["-p", f"{key}={value}"]
+    words += [word for option in options.values() for word in option]
     return shlex.join([*words, "--run", run.name] if into else words)
 
 
@@ -58,9 +58,9 @@ def _made_from(result: ChapterResult) -> list[tuple[str, str]]:
     ]
 
 
-def provenance(run: Run, chapter: str | None = None, beside: ChapterResult | None = None) -> str:
+def provenance(run: Run, chapter: str | None = None, reference: ChapterResult | None = None) -> str:
     """The MyST table that ends a page: run, parameters, data, device, time, command, and the reference's
-    result that stands ``beside`` it.
+    result with which it is compared.
 
     For a page of prose (``chapter`` None) it names the run whose numbers the page may quote.
     """
@@ -71,10 +71,10 @@ def provenance(run: Run, chapter: str | None = None, beside: ChapterResult | Non
     rows = [("Run", f"`{run.name}`, profile `{profile}`, commit `{commit}`")]
     if chapter:
         rows += _made_from(run.result(chapter))
-        if beside:
-            other, name = beside.summary(), beside.folder.parent.name
+        if reference:
+            other, name = reference.summary(), reference.folder.parent.name
             about = f"run `{name}`, commit `{other.get('commit', 'unknown')}`"
-            extent = (about, beside.record().extent, f"executed {other['finished']}")
+            extent = (about, reference.record().extent, f"executed {other['finished']}")
             rows.append(("Compared with", ", ".join(filter(None, extent))))
         rows.append(("This page again", f"`{reproduce_command(run, chapter)}`"))
     else:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ferbook.errors import RunStoreError, first_fault
 from ferbook.files import LARGEST_RECORD, parse_json, read_plain
 
-# Fields of records whose text stands on no page as it is, and so may hold any sign.
+# Fields of records whose text no page shows as it is, so that it may hold any character.
 WORDS = ("alt", "caption", "error")
 
 Tolerances = float | dict[str, float] | None
@@ -18,7 +18,7 @@ _Commit = Annotated[str, Field(pattern=r"^[0-9a-z]+(-dirty)?$", max_length=60)]
 
 
 class Record(BaseModel):
-    """Fields beyond those that are named are a book's own, and are kept."""
+    """Fields beyond those that are named are a book's own, and are allowed."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -91,7 +91,7 @@ class ChapterRecord(Record):
 
 
 class RunRequest(Record):
-    """What a run was asked for."""
+    """The request of a run."""
 
     profile: str
     every: dict[str, bool | int | float | str] = {}

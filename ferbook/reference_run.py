@@ -1,4 +1,4 @@
-"""The reference: a run that is large enough to answer and is committed, beside the runs that one makes."""
+"""The reference: the committed run, large enough to answer claims, with which other runs are compared."""
 
 from collections.abc import Iterable, Mapping
 
@@ -14,20 +14,20 @@ GET = (
 
 
 def matching_reference(run: Run, chapter: Chapter, parameters: Mapping[str, object]) -> ReferenceMatch:
-    """What stands beside a chapter that ``run`` makes, or made, with ``parameters``.
+    """The reference's result with which a chapter of ``run``, made with ``parameters``, may be compared.
 
-    Results stand together where they are whole, about data as they are made here, and alike in the
+    Results are compared where they are whole, about data as they are made here, and alike in the
     parameters that the book names, their own and those of the chapters upstream.
     """
-    beside = usable_reference(run, chapter)
-    if beside.result is None:
-        return beside
+    match = usable_reference(run, chapter)
+    if match.result is None:
+        return match
     differing: dict[str, None] = {}
     for each in with_upstream([chapter.name]):
         here = parameters if each.name == chapter.name else _parameters(run.result(each.name))
         there = _parameters(open_run(REFERENCE).result(each.name))
         differing |= dict.fromkeys(_differing(here, there, (*suite().named_by, *suite().must_agree)))
-    return _apart(differing) if differing else beside
+    return _apart(differing) if differing else match
 
 
 def usable_reference(run: Run, chapter: Chapter) -> ReferenceMatch:
@@ -70,8 +70,8 @@ def _parameters(result: ChapterResult) -> Mapping[str, object]:
 
 
 def matching_references(run: Run) -> dict[str, ReferenceMatch]:
-    """Every chapter of the book -> what stands beside that of ``run``; in place of one that it lacks, where
-    the reference's is about what the run was asked for.
+    """Every chapter of the book -> the reference's result with which that of ``run`` may be compared, or
+    which takes its place where the run lacks it and has the same request.
     """
     results, request = {}, stored_request(run.record()["request"])
     for name, chapter in chapters().items():

@@ -1,4 +1,4 @@
-"""What the user asked for: a profile and overrides, resolved into each chapter's parameters."""
+"""The user's request: a profile and overrides, resolved into each chapter's parameters."""
 
 import hashlib
 import re
@@ -24,7 +24,7 @@ _SPELLED = re.compile(r"[A-Za-z0-9]([._-]?[A-Za-z0-9])*")
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for: a profile and overrides, either for all chapters or for one."""
+    """The user's request: a profile and overrides, either for all chapters or for one."""
 
     profile: str = field(default_factory=lambda: suite().profile)
     # ``name`` or ``chapter.name`` -> value (text from the command line, or a value from a YAML file). Where
@@ -34,7 +34,7 @@ class Request:
     _resolved: dict[str, Parameters] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def of_chapter(self, chapter: Chapter) -> Parameters:
-        """The chapter's parameters, resolved when they are first asked for. Raises ParameterError."""
+        """The chapter's parameters, resolved at their first use. Raises ParameterError."""
         if chapter.name not in self._resolved:
             own: dict[str, object] = {}
             for name, value in self.overrides.items():
@@ -128,7 +128,7 @@ def requests_of(request: Request, closure: list[Chapter]) -> list[Request]:
     values = {name: parameter_values(name, text, closure) for name, text in texts.items()}
     count = prod(map(len, values.values()))
     if count > MOST_RUNS:
-        raise ParameterError(f"{count:,} runs are more than {MOST_RUNS}; ask for some of them at a time")
+        raise ParameterError(f"{count:,} runs are more than {MOST_RUNS}; request some of them at a time")
     combinations = (dict(zip(values, some, strict=True)) for some in product(*values.values()))
     # In their old places: of two that concern one parameter the later wins.
     return [Request(request.profile, {**request.overrides, **own}) for own in combinations]
@@ -174,7 +174,7 @@ def parameter_values(name: str, text: str, closure: list[Chapter]) -> list[objec
         if last - first >= MOST_RUNS:
             count = last - first + 1
             raise ParameterError(
-                f"{name} = {part!r}: {count:,} runs are more than {MOST_RUNS}; ask for some of them at a time"
+                f"{name} = {part!r}: {count:,} runs are more than {MOST_RUNS}; request some of them at a time"
             )
         values |= dict.fromkeys(range(first, last + 1))
     return list(values)
@@ -225,25 +225,25 @@ def parse_assignments(assignments: list[str]) -> dict[str, object]:
     return overrides
 
 
-def stored_request(asked: Mapping[str, object]) -> Request:
-    """The request that a run's record (``run.yaml``) holds, to bring the run up to date as it was asked for.
+def stored_request(stored: Mapping[str, object]) -> Request:
+    """The request that a run's record (``run.yaml``) holds, to bring the run up to date.
 
-    A chapter that the run does not have yet takes what was last asked of every chapter, and else its own
+    A chapter that the run does not have yet takes what was last given for every chapter, and else its own
     defaults. Fields that models have lost since are left out.
     """
     known = {name: chapter.parameters.model_fields for name, chapter in chapters().items()}
-    every = asked.get("every", {}).items()
+    every = stored.get("every", {}).items()
     overrides = {name: value for name, value in every if any(name in fields for fields in known.values())}
-    for chapter, parameters in asked["parameters"].items():
+    for chapter, parameters in stored["parameters"].items():
         fields = known.get(chapter, {})
         overrides |= {f"{chapter}.{name}": value for name, value in parameters.items() if name in fields}
-    return Request(asked["profile"], overrides)
+    return Request(stored["profile"], overrides)
 
 
 def varied_parameters(requests: Sequence[Mapping[str, Mapping[str, object]]]) -> list[dict[str, object]]:
     """For each run's parameters by chapter, those in which the runs differ: by their name, or by
     ``chapter.name`` where chapters differ in it, too; None where a run has none such, or it acts on nothing
-    there. Chapters that not all were asked for are left out, and what differs in nothing where it acts.
+    there. Chapters that some requests lack are left out, and what differs in nothing where it acts.
     """
     columns: dict[str, dict[tuple, list[str]]] = {}
     for chapter in [name for name in requests[0] if all(name in request for request in requests)]:

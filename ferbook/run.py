@@ -1,4 +1,4 @@
-"""Running chapters, in one run or in several that differ in some parameters: find what is out of date, and
+"""Running chapters, in one run or in several that differ in some parameters: find what is stale, and
 let Snakemake schedule it.
 
 A chapter that several runs would make from the same is made in one of them, and the others take it.
@@ -79,7 +79,7 @@ def chapter_failure(board: Path, run: Run, chapters: list[Chapter], since: str) 
 
 @dataclass(frozen=True)
 class RunPlan:
-    """A run, what is asked of it, and of each chapter what it is made from and whether it is up to date."""
+    """A run, its request, and the inputs and state of each chapter."""
 
     run: Run
     request: Request
@@ -89,12 +89,12 @@ class RunPlan:
 
     @property
     def stale(self) -> dict[str, str]:
-        """Chapter -> why it is out of date."""
+        """Chapter -> why it is stale."""
         return {state.chapter: "; ".join(state.reasons) for state in self.states if not state.up_to_date}
 
 
 def plan_of(requests: Mapping[str, Request], chapters: Sequence[Chapter]) -> list[RunPlan]:
-    """Where the ``chapters`` stand now in each run, by its name what is asked of it."""
+    """The present state of the ``chapters`` in each run, given run -> request."""
     places = []
     for name, request in requests.items():
         run, parameters = open_run(name), {each.name: request.of_chapter(each) for each in chapters}
@@ -140,7 +140,7 @@ def pending_jobs(
 def plan_runs(
     requests: Mapping[str, Request], names: list[str], *, update: bool = False
 ) -> tuple[list[RunPlan], list[tuple[RunPlan, Chapter]]]:
-    """Where the runs stand, and what ``make_runs`` would execute; nothing is written. Raises as that does."""
+    """The state of the runs, and what ``make_runs`` would execute; nothing is written. Raises as it does."""
     chapters = with_upstream(names)
     require_runnable(requests, names)
     if not update:
@@ -160,8 +160,8 @@ def require_runnable(requests: Mapping[str, Request], names: Sequence[str]) -> N
             f"the run `{REFERENCE}` names the commit that it is made from, and {len(changed)} file(s) differ "
             f"from it ({', '.join(changed[:3])}); commit them first, or name another run: --run NAME"
         )
-    asked = [requests[REFERENCE].of_chapter(each) for each in chapters] if REFERENCE in requests else []
-    if absent := [name for each in asked for name, key in each.data_key().items() if key == "absent"]:
+    models = [requests[REFERENCE].of_chapter(each) for each in chapters] if REFERENCE in requests else []
+    if absent := [name for each in models for name, key in each.data_key().items() if key == "absent"]:
         raise RunStoreError(
             f"the run `{REFERENCE}` is made of all its data, and {absent[0]!r} is not here; say where it is "
             f"({', '.join(suite().path_variables[:1])}), or name another run: --run NAME"
@@ -178,13 +178,13 @@ def _require_same(requests: Mapping[str, Request], chapters: list[Chapter]) -> N
     advice += ", --run NAME makes another" if len(requests) == 1 else ""
     for name, request in requests.items():
         run = open_run(name)
-        asked = run.record()["request"]["parameters"] if run.results() and run.exists() else {}
+        stored = run.record()["request"]["parameters"] if run.results() and run.exists() else {}
         changes = [
-            f"{chapter.name}.{field} {asked[chapter.name].get(field, 'absent')} → {value}"
+            f"{chapter.name}.{field} {stored[chapter.name].get(field, 'absent')} → {value}"
             for chapter in chapters
-            if chapter.name in asked
+            if chapter.name in stored
             for field, value in request.of_chapter(chapter).model_dump().items()
-            if asked[chapter.name].get(field) != value
+            if stored[chapter.name].get(field) != value
         ]
         if changes:
             raise RunStoreError(f"run {name!r} exists with other parameters ({'; '.join(changes)}); {advice}")
@@ -193,8 +193,8 @@ def _require_same(requests: Mapping[str, Request], chapters: list[Chapter]) -> N
 def requests_by_run(
     request: Request | None, names: list[str], run_name: str | None = None
 ) -> dict[str, Request]:
-    """By the name of each run what is asked of it: without a ``request`` what an existing run was asked for,
-    or the defaults in a new one; several where a parameter has several values (``requests_of``).
+    """Run -> request: without a ``request`` the stored one of an existing run, or the defaults in a new one;
+    several where a parameter has several values (``requests_of``).
 
     Raises ParameterError as ``Request.check``, and for several with one ``run_name``.
     """
@@ -224,8 +224,8 @@ def make_runs(
     update: bool = False,
     current: bool = True,
 ) -> tuple[list[RunPlan], dict[str, str]]:
-    """Bring the named chapters, and what they depend on, up to date in each run, by its name what is asked of
-    it.
+    """Bring the named chapters, and what they depend on, up to date in each run, given run ->
+    request.
 
     ``current``: commands that name no run take this one from now on, where it is one. Returns what
     was found before, and run -> why it is not up to date, of those that failed. Raises
@@ -258,8 +258,8 @@ def make_runs(
             return places, {}
         board, since = places[0].run.work, now()
         jobs = [_job(place, chapter, homes[place.run.name], making) for place, chapter in work]
-        first, asked = places[0].request.profile, places[0].parameters
-        seconds = {each.name: each.expected(first, asked[each.name]) for each in chapters}
+        first, models = places[0].request.profile, places[0].parameters
+        seconds = {each.name: each.expected(first, models[each.name]) for each in chapters}
         try:
             ended = run_jobs(
                 board,
@@ -312,8 +312,8 @@ def _faults(
     since: str,
     ended: tuple[int, Mapping[tuple[str, str], str]],
 ) -> dict[str, str]:
-    """Run -> why it is not up to date. Snakemake's word is not asked for: it may end without an error where
-    it executed nothing, and with one where all is there.
+    """Run -> why it is not up to date. Snakemake's exit code does not decide: it may end without an error
+    where it executed nothing, and with one where all is there.
     """
     log = board / "snakemake.log"
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
@@ -327,19 +327,19 @@ def _faults(
             every += [messages.get((chapter.name, name)) for chapter in executed]
             how = "with an error" if code else "without an error"
             unmade = ", ".join(f"{chapter} ({why})" for chapter, why in place.stale.items())
-            told = "; ".join(filter(None, every)) or f"Snakemake ended {how}, but not up to date: {unmade}"
-            faults[name] = told + f"\n  Snakemake's log: {log}" * (len(places) == 1)
+            text = "; ".join(filter(None, every)) or f"Snakemake ended {how}, but not up to date: {unmade}"
+            faults[name] = text + f"\n  Snakemake's log: {log}" * (len(places) == 1)
     return faults
 
 
 def require_run(run: Run) -> None:
     """Raise RunStoreError where a folder of other files lies in the place of ``run``."""
-    kept = (run.work.name, *suite().run_folders)
+    allowed = (run.work.name, *suite().run_folders)
     if (
         run.folder.exists()
         and not run.exists()
         # A first command that was killed while it wrote run.yaml leaves a part of that.
-        and any(f.name not in kept and not is_leftover(f, run.record_file) for f in run.folder.iterdir())
+        and any(f.name not in allowed and not is_leftover(f, run.record_file) for f in run.folder.iterdir())
     ):
         raise RunStoreError(f"{run.folder} is no run, for it holds no run.yaml; choose another --run NAME")
 

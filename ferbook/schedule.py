@@ -36,7 +36,7 @@ _REFUSAL = re.compile(r"error message was '(?:sbatch: error: )?(.*?)(?:'\.)?$")
 _SUBMITTED = re.compile(r"SLURM jobid (\d+) \(log: .*/rule_([^/]+)/([^/]+)/")
 _QUEUE = ("squeue", "--me", "--noheader", "--format=%i %r")
 _HOPELESS = ("BadConstraints", "DependencyNeverSatisfied", "InvalidAccount", "InvalidQOS", "PartitionDown")
-# Why jobs in Slurm's queue do not start before somebody changes something.
+# Why jobs in Slurm's queue do not start before something is changed.
 _HOPELESS += ("JobHeldAdmin", "JobHoldMaxRequeue", "PartitionNodeLimit", "PartitionTimeLimit")
 _HINTS = re.compile(r" ?Detailed failure reason.*| ?For further error details.*")
 
@@ -144,7 +144,7 @@ def start_jobs(
         *("--snakefile", str(paths.WORKFLOW / "Snakefile"), "--directory", str(board)),
         *("--rerun-triggers", "mtime", "--rerun-incomplete", "--nocolor"),
         "--nolock",  # we hold the board ourselves, and our lock ends with us
-        # The user's profiles, also of $SNAKEMAKE_PROFILE and ./profiles, may ask for a dry run or a cluster.
+        # The user's profiles, also of $SNAKEMAKE_PROFILE and ./profiles, may set a dry run or a cluster.
         *("--profile", "none", "--workflow-profile", str(profile_of(executor)) if executor else "none"),
         *(() if executor else ("--cores", str(cores))),
         *(("--keep-going",) if go_on else ()),
@@ -161,7 +161,7 @@ def cluster_messages(log: str) -> dict[tuple[str, str], str]:
     """
     messages = {}
     for block in _ERROR.findall(log):
-        # Snakemake writes None of a rule that has no message of its own.
+        # Snakemake writes None of a rule without a message.
         text = next(iter(re.findall(r"^ *message: (?!None$)(.+)", block, re.MULTILINE)), "")
         refusal = _REFUSAL.search(text)
         text = f"refused by the cluster: {refusal[1]}" if refusal else _HINTS.sub("", text)

@@ -62,24 +62,24 @@ class Session:
         return result
 
     def reference(self, metric: str) -> Estimate | None:
-        """The reference's ``metric`` of this chapter, to be drawn beside this run's; None where the reference
-        may not stand beside it, or lacks that metric.
+        """Return the reference's ``metric`` of this chapter, to be drawn next to this run's; None where the
+        two may not be compared, or the reference lacks that metric.
         """
-        result = self._beside
+        result = self._reference
         return result.metrics().get(metric) if result else None
 
     def reference_table(self, name: str) -> pd.DataFrame | None:
         """The numbers of the reference's table or figure ``name`` of this chapter, as its CSV holds them;
         None as of ``reference``.
         """
-        result = self._beside
+        result = self._reference
         files = [result.folder / kind / f"{name}.csv" for kind in ("tables", "figures")] if result else []
         return next((pd.read_csv(file) for file in files if file.is_file()), None)
 
     @cached_property
-    def _beside(self) -> ChapterResult | None:
-        """The reference's result that stands beside this one; that it was looked for, and found, is noted:
-        another reference makes this result out of date.
+    def _reference(self) -> ChapterResult | None:
+        """The reference's result with which this one may be compared. Its digest is recorded: a changed
+        reference makes this result stale.
         """
         run = Run(self._run.name, self._run)
         result = matching_reference(run, self.chapter, self.params.model_dump()).result

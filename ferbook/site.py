@@ -1,6 +1,6 @@
-"""What is done to the built pages: they lose what nobody looks at, say what a word means where it is linked,
-and where they come from; and what they would ask another host for, which is nothing
-where a book reads without a network.
+"""What is done to the built pages: what no reader needs is removed, links to terms get their definitions, and
+each page its source; and a search for requests to other hosts, of which a book that reads without a network
+has none.
 """
 
 import html
@@ -94,7 +94,7 @@ def finish(folder: Path, foot: str) -> None:
 # A <link> of these kinds only states a relation; every other kind is fetched or connected to.
 _STATED = "alternate|author|canonical|help|index|license|next|prev|search"
 _ADDRESS = re.compile(r"""//[\w\[][^\s"'`)>]*""")
-# What stands before an address that a browser fetches or connects to by itself.
+# The text before an address that a browser fetches or connects to by itself.
 _LOADED = re.compile(
     "(?:"
     r"""[\s.](?:src|poster|data|background|xlink:href)\s*[=:]\s*["'`]?"""
@@ -115,7 +115,7 @@ _READ_BY_A_BROWSER = {".css", ".js", ".mjs", ".html", ".htm", ".svg"}
 
 
 def external_requests(html_dir: Path) -> list[str]:
-    """Everything in the built book ``html_dir`` that would make a browser ask another host.
+    """Everything in the built book ``html_dir`` that would make a browser send a request to another host.
 
     One line per finding, ``page:line: address``, sorted; empty if the book reads offline. Looks for addresses
     where elements, styles and scripts load them, in prose, too. Links that a reader may follow are not

@@ -39,7 +39,7 @@ class MathError(UserError):
 def to_mathml(latex: str, block: bool = False) -> str:
     """The MathML Core element ``<math>`` of ``latex``, as a displayed equation if ``block``.
 
-    Raises MathError where the LaTeX is malformed, holds an unknown command, or asks for a
+    Raises MathError where the LaTeX is malformed, holds an unknown command, or uses a
     letter style that browsers do not draw.
     """
     text = _SAME_LAYOUT.sub(lambda match: f"\\{match[1]}{{split}}", _NO_LAYOUT.sub("", latex.strip()))
@@ -53,7 +53,7 @@ def to_mathml(latex: str, block: bool = False) -> str:
     try:
         root = ElementTree.fromstring(markup)
     except ElementTree.ParseError as fault:
-        why = "an & stands outside a matrix, cases, split or aligned environment"
+        why = "an & is outside a matrix, cases, split or aligned environment"
         raise MathError(latex, why) from fault
     for element in root.iter():
         _use_core(element, latex)
@@ -98,14 +98,14 @@ def visit_math_block(translator: HTML5Translator, node: nodes.math_block) -> Non
 
 
 def require_set_apart(app: Sphinx, doctree: nodes.document) -> None:
-    """Warn where ``$$`` stands right below a line of text: MyST makes one paragraph of both, on whose page
+    """Warn where ``$$`` is right below a line of text: MyST makes one paragraph of both, on whose page
     there would be a dollar sign, an inline equation, and a dollar sign.
     """
     for math in doctree.findall(nodes.math):
         siblings = ["", *map(str, math.parent), ""]
         place = math.parent.index(math) + 1
         if siblings[place - 1].endswith("$") or siblings[place + 1].startswith("$"):
-            words = "an equation in $$ stands right below a line of text; put an empty line between them"
+            words = "an equation in $$ is right below a line of text; put an empty line between them"
             _logger.warning("%s", words, location=math.parent, type="math")
 
 

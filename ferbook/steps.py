@@ -122,7 +122,7 @@ def _reported(work: _Work) -> Iterator[None]:
 def _logged(work: _Work, console: Console) -> Iterator[None]:
     """Print a line at once where the work is known to be long, and then every ten seconds."""
 
-    def tell() -> None:
+    def log() -> None:
         console.print(work.line())
 
     ended = Event()
@@ -130,11 +130,11 @@ def _logged(work: _Work, console: Console) -> Iterator[None]:
     def tick() -> None:
         pause = LOG_INTERVAL if work.seconds else LONG
         while not ended.wait(pause):
-            tell()
+            log()
             pause = LOG_INTERVAL
 
     if (work.seconds or 0) > LONG:
-        tell()
+        log()
     ticker = Thread(target=tick, daemon=True)
     ticker.start()
     try:

@@ -44,11 +44,11 @@ from ferbook.records import (
 Content = TypeVar("Content", bound=BaseModel)
 
 DONE = "DONE.json"
-# Folder of the run store into which a chapter writes that is opened by hand.
+# Folder of the run store into which a chapter writes that is opened in JupyterLab.
 INTERACTIVE = "interactive"
 # The run that is large enough to answer, and is committed.
 REFERENCE = "reference"
-# File of the run store that names the run that commands take which are told none.
+# File of the run store with the name of the run that commands take by default.
 CURRENT = ".current"
 # Folder, in a run's working folder, of what chapters write while they are executed.
 STAGING = "staging"
@@ -104,7 +104,7 @@ class ChapterResult:
 
     @property
     def failed_folder(self) -> Path:
-        """Where a failed attempt's partial notebook and log are kept."""
+        """Where a failed attempt's partial notebook and log lie."""
         return self.folder.with_name(f"{self.chapter}.failed")
 
     def done(self) -> dict | None:
@@ -241,7 +241,7 @@ class ChapterResult:
         seal(staged, {"chapter": self.chapter, "finished": now(), "inputs": inputs})
         with suppress(
             OSError
-        ):  # a home that cannot be written costs no result: `ferbook build --mine` asks then
+        ):  # a home that cannot be written costs no result: `ferbook build --mine` is needed then
             self.mark_local(staged / DONE)
         with whole_folder(self.folder, replace=True) as place:
             staged.rename(place)  # an empty folder gives way
@@ -274,7 +274,7 @@ class ChapterResult:
 
 @dataclass(frozen=True)
 class ReferenceMatch:
-    """The reference's ``result`` of a chapter, where it may stand beside a run's; else ``why`` it does not,
+    """The reference's ``result`` of a chapter, where a run's may be compared with it; else ``why`` not,
     empty for the reference itself and where there is no reference.
     """
 
@@ -340,12 +340,12 @@ class Run:
         return record
 
     def parameters(self) -> dict[str, dict[str, object]]:
-        """Chapter -> the parameters that its finished result was made with, or those that it was asked for:
-        of a run that was killed, or whose record was exchanged, these may be others.
+        """Chapter -> the parameters that its finished result was made with, or those of the run's
+        request: of a run that was killed, or whose record was exchanged, these may differ.
         """
         made = {each.chapter: each.done()["inputs"].get("parameters") for each in self.results()}
-        asked = self.record()["request"]["parameters"]
-        return asked | {name: values for name, values in made.items() if values}
+        requested = self.record()["request"]["parameters"]
+        return requested | {name: values for name, values in made.items() if values}
 
     def write_record(self, content: dict) -> None:
         """Write ``run.yaml`` atomically."""
@@ -379,7 +379,7 @@ def open_run(name: str) -> Run:
     Raises RunStoreError for a name that is not a plain folder name.
     """
     if name == INTERACTIVE:
-        raise RunStoreError(f"the name {name!r} is kept for notebooks opened by hand; choose another")
+        raise RunStoreError(f"the name {name!r} is reserved for notebooks in JupyterLab; choose another")
     if not _NAME.fullmatch(name) or ".." in name:
         raise RunStoreError(
             f"run name {name!r} cannot be used: letters, digits, '.', '_' and '-', starting with a letter or "
@@ -402,7 +402,7 @@ def exclusive(run: Run) -> AbstractContextManager[None]:
 
 
 def make_current(run: Run) -> None:
-    """Let commands that are told no run take this one."""
+    """Make this the run that commands take by default."""
     write_atomically(paths.runs_dir() / CURRENT, f"{run.name}\n")
 
 

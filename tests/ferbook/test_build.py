@@ -21,8 +21,8 @@ from ferbook.build import (
     build_book,
     check_toc,
     filled,
+    finished_proportion,
     located,
-    shown_share,
     stage,
     staged_notebook,
     what_you_need,
@@ -162,7 +162,7 @@ def test_a_page_shows_the_code_that_was_executed_and_says_where_todays_differs(c
     ],
 )
 def test_how_far_a_build_is_stands_in_the_log(log, share):
-    assert shown_share(log) == pytest.approx(share)
+    assert finished_proportion(log) == pytest.approx(share)
 
 
 def test_a_run_without_a_finished_chapter_is_not_built():

@@ -68,7 +68,7 @@ def test_a_failure_is_one_line_with_its_exit_code(monkeypatch, command, fault, c
         (["run", "throws", "-p", "draws=500"], "draws: no chapter that is to run takes it: these are throws"),
         (["status", "--all", "--run", "a"], "--all and --run do not go together"),
         (["run", "--cores", "2", "--executor", "slurm"], "--cores and --executor do not go together"),
-        (["run", "means", "-p", "seed=0..100"], "101 runs are more than 100; ask for some of them at a time"),
+        (["run", "means", "-p", "seed=0..100"], "101 runs are more than 100; request some of them at a time"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -124,9 +124,9 @@ def test_a_build_says_in_a_line_each_what_is_out_of_date_and_absent_and_which_fi
     monkeypatch.setattr("ferbook.build.built_run", lambda: "")
     monkeypatch.setattr("ferbook.inputs.run_states", lambda run: states)
     assert command("build", "--run", "a")[1] == (
-        "note: out of date: throws; the book shows what is stored, `ferbook status --run a` says why, "
-        "`ferbook run --run a` makes it anew\nnote: the run has no means; their pages say what stands "
-        f"there\nbook built from run 'a': open {index}\n"
+        "note: stale: throws; the book shows what is stored, `ferbook status --run a` says why, "
+        "`ferbook run --run a` makes it again\nnote: the run has no means; their pages say how to make "
+        f"them\nbook built from run 'a': open {index}\n"
     )
     monkeypatch.setattr("ferbook.build.built_run", lambda: "laptop")
     back = "note: this book replaces that of run 'laptop' at the same address; `ferbook build --run laptop`"
@@ -188,7 +188,7 @@ def test_before_a_run_starts_the_claims_that_it_may_leave_open_are_named(copy, c
     )
     for profile, told in (("smoke", True), ("laptop", True), ("reference", False), ("paper", False)):
         code, out, _ = command("run", "--run", "a", "--profile", profile)
-        assert code and ("stay open: A die beats two coins.\n" in out) is told
+        assert code and ("decide these claims: A die beats two coins.\n" in out) is told
     monkeypatch.setattr(
         "ferbook.answers.left_open", lambda *_: ["A claim of some forty-four letters, no more"] * 14
     )

@@ -76,6 +76,6 @@ def test_a_name_that_is_taken_or_impossible_is_refused_and_nothing_is_written(co
 def test_a_table_of_contents_without_a_place_is_left_as_it_is(copy):
     (copy / "_toc.yml").write_text("format: jb-book\nroot: book/index\n")
     forget()
-    with pytest.raises(BookError, match="lists no page behind which a chapter could stand"):
+    with pytest.raises(BookError, match="lists no page behind which a chapter could go"):
         write_chapter("gaps")
     assert not (copy / "book" / "gaps").exists()

@@ -243,7 +243,7 @@ def test_outputs_to_compare_with_come_with_their_counts_without_which_nbval_fail
 
 @pytest.mark.defect("R8")
 def test_a_name_that_notebooks_opened_by_hand_have_is_reserved(example):
-    with pytest.raises(RunStoreError, match="opened by hand"):
+    with pytest.raises(RunStoreError, match="notebooks in JupyterLab"):
         open_run("interactive")
 
 

@@ -97,7 +97,7 @@ def test_one_that_is_absent_damaged_or_about_something_else_does_not_and_it_is_s
     reference = make("reference", 60, 3.5, sides=8)
     assert why(run).endswith("than the run `reference` has: `sides=6` in place of `sides=8`")  # its upstream
     told = key_numbers(chapters()["means"], run.result("means"), matching_references(run)["means"])
-    assert told == f"The numbers of this page stand alone: {why(run)}."
+    assert told == f"The numbers of this page cannot be compared with the reference: {why(run)}."
     make("reference", 60, 3.5, record={"old": "table 1"})
     assert "saw the data table 1, which are not made here" in why(run)
     make("reference", 60, 3.5)
@@ -147,7 +147,7 @@ def test_a_chapter_that_draws_the_reference_is_out_of_date_with_it(make, monkeyp
     run = make("a", 60, record=noted, throws=60)
     assert run_states(run)[0].up_to_date
     make("reference", 70_000, throws=70_000)
-    assert run_states(run)[0].reasons == ("the reference beside it changed",)
+    assert run_states(run)[0].reasons == ("the reference changed",)
 
 
 def test_in_place_of_a_chapter_that_the_run_lacks_stands_only_what_it_was_asked_for(make, monkeypatch):

@@ -231,9 +231,12 @@ def test_one_value_of_each_is_the_request_itself(closure):
     ("given", "told"),
     [
         ({"sed": "0..3"}, r"no chapter has a parameter 'sed' \(did you mean 'seed'\?\)"),
-        ({"seed": "0..9999"}, "10,000 runs are more than 100; ask for some"),
+        ({"seed": "0..9999"}, "10,000 runs are more than 100; request some"),
         ({"seed": "0..2000000000"}, "2,000,000,001 runs are more than 100"),
-        ({"seed": "5,0..2000000000"}, "seed = '0..2000000000': 2,000,000,001 runs are more than 100; ask"),
+        (
+            {"seed": "5,0..2000000000"},
+            "seed = '0..2000000000': 2,000,000,001 runs are more than 100; request",
+        ),
         ({"seed": "0..99,50..100"}, "^101 runs are more than 100"),
     ],
 )

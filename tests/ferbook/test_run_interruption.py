@@ -53,7 +53,7 @@ def test_a_second_run_has_nothing_to_do_and_a_change_is_named(toy_clone):
     toy_clone.write_chapter("throws", "x = 2")
     states = toy_clone.ferbook_json("status", "--run", "a")["chapters"]
     assert states[0]["reasons"] == ["notebook changed"]
-    assert states[1]["reasons"] == ["upstream throws is out of date"]
+    assert states[1]["reasons"] == ["upstream throws is stale"]
     made = (toy_clone.result("a", "means") / "DONE.json").read_text()
     assert "2 chapter(s) finished" in toy_clone.ferbook("run", "means", "--run", "a")
     assert (toy_clone.result("a", "means") / "DONE.json").read_text() == made, "it reads the same of throws"
@@ -113,7 +113,7 @@ def test_the_same_command_goes_on_after_an_end_from_outside(toy_clone, gate, how
         os.killpg(process.pid, signal.SIGINT)
         told = process.communicate()[0]
         assert process.returncode == 130, told
-        assert "the same command starts the others anew" in told
+        assert "the same command runs the others" in told
     assert gone(kernel)
     assert done(toy_clone, "throws") and not done(toy_clone, "means")
     first = finished(toy_clone, "throws")

@@ -49,7 +49,7 @@ def test_bare_rows_of_a_block_are_aligned():
         (r"\frac{1}{", "no available tokens"),
         (r"x^2^3", "double superscripts"),
         (r"\left( a", "missing right"),
-        (r"a &= b", "an & stands outside"),
+        (r"a &= b", "an & is outside"),
         (r"\boldsymbol{\theta}", "browsers do not draw"),
     ],
 )
@@ -91,7 +91,7 @@ BELOW = "The mean is\n$$\n\\bar{x}\n$$\nand"
 )
 def test_an_equation_right_below_a_line_of_text_warns_with_file_and_line(tmp_path, text, warned):
     _, warnings = build(tmp_path, f"# P\n\n{text}\n")
-    assert ("index.md:3: WARNING: an equation in $$ stands right below" in warnings) is warned
+    assert ("index.md:3: WARNING: an equation in $$ is right below" in warnings) is warned
     assert warned or warnings == ""
 
 
