@@ -75,7 +75,6 @@ def test_a_method_in_a_file_gives_what_it_gives_here_and_its_faults_are_named(tm
         ("def explain(network): pass", r"does not take \(network, layer, pictures"),
         ("explain = 3", "defines no function `explain`"),
         ("\n1 / 0", r"it raised ZeroDivisionError: division by zero \(line 2\)"),
-        ("def explain(:", "it raised SyntaxError: "),
         ("# tr\xe8s bien", "not UTF-8 at byte 4; save it in UTF-8"),
     ],
 )
@@ -83,6 +82,8 @@ def test_a_file_without_the_function_is_refused(source, told, tmp_path):
     (tmp_path / "mine.py").write_bytes(source.encode("latin-1"))
     with pytest.raises(DataError, match=rf"mine\.py: .*{told}"):
         read_method(tmp_path / "mine.py")
+    with pytest.raises(DataError, match=r"absent\.py"):
+        read_method(tmp_path / "absent.py")
 
 
 @pytest.mark.parametrize(("seconds", "neurons"), [(0.001, [2000, 1000]), (0.1, [125, 125]), (9.0, [25, 25])])
@@ -98,11 +99,6 @@ def test_a_slow_method_is_scored_on_a_sample_and_says_so(seconds, neurons):
     for each, same in zip(sampled, again, strict=True):
         assert np.array_equal(each.rows, same.rows) and len(np.unique(each.rows)) == len(each.rows)
         assert np.array_equal(each.filters, each.rows % 7) and (each.positions[:, 1] == each.rows).all()
-
-
-def test_an_absent_file_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"absent\.py"):
-        read_method(tmp_path / "absent.py")
 
 
 def test_a_benchmark_counts_maps_and_names_the_method_that_is_refused(monkeypatch):
@@ -138,11 +134,9 @@ def test_registered_methods_share_the_time(monkeypatch):
 def test_twins_differ_in_one_unit():
     made = made_twins(BenchmarkSize(1, 2, ("AU4", "AU12")), 77)
     assert made.aus.tolist() == ["AU4", "AU12"] * 2 and len(np.unique(made.people)) == 2
-    assert (made.on.pixels != made.off.pixels).any((1, 2)).all()
-    region, _ = made.regions
     changed = np.abs(made.on.pixels.astype(int) - made.off.pixels)
-    inside = [change[own].mean() > change[~own].mean() for change, own in zip(changed, region, strict=True)]
-    assert np.mean(inside) > 0.9
+    for change, own in zip(changed, made.regions[0], strict=True):
+        assert change[own].mean() > change[~own].mean()
 
 
 FOUND = {

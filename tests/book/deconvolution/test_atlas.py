@@ -51,28 +51,23 @@ def test_every_filter_has_an_address_and_a_number_for_the_script(text):
     assert atlas["data-layer"] == "relu<3>" and "relu&lt;3&gt;" in text and "relu<3>" not in text
 
 
-def test_the_pairs_of_a_filter_are_its_own_pictures_with_the_receptive_field_in_place(text):
+def test_the_pairs_of_a_filter_are_its_own_pictures_and_projections_in_place(text):
     view, elements = toy_view(), Elements(text)
     # Entries in the order 1, 0, 3; of filter 1 pictures 5 and 4.
     spans = [a["style"] for a in elements.of("span") if "--l" in a.get("style", "")]
     assert len(spans) == len(view.rows)
     assert spans[0] == "--l:43.75%;--t:43.75%", "unit (2, 2) begins at pixel 7 of 16"
-    sheet = sheet_in(text, "face")[..., 0].astype(int)
-    shown = [place(a["style"]) for a in elements.of("i", "face")]
-    for (x, y), picture in zip(shown, (5, 4, 1, 0, 5), strict=True):
-        tile = sheet[16 * y : 16 * y + 16, 16 * x : 16 * x + 16]
-        likeness = [np.corrcoef(tile.ravel(), p.ravel())[0, 1] for p in view.faces.pixels]
-        assert int(np.argmax(likeness)) == picture
-
-
-def test_the_projections_are_those_of_the_pairs(text):
-    view, elements = toy_view(), Elements(text)
-    sheet = sheet_in(text, "projection")[..., 0].astype(int)
-    shown = [place(a["style"]) for a in elements.of("b", "projection")]
-    for (x, y), pair in zip(shown, (2, 3, 0, 1, 4), strict=True):
-        tile = sheet[6 * y : 6 * y + 6, 6 * x : 6 * x + 6]
-        likeness = [np.corrcoef(tile.ravel(), m.ravel())[0, 1] for m in view.projections.maps]
-        assert int(np.argmax(likeness)) == pair
+    sheets = (
+        ("face", "i", view.faces.pixels, (5, 4, 1, 0, 5)),
+        ("projection", "b", view.projections.maps, (2, 3, 0, 1, 4)),
+    )
+    for name, tag, pictures, order in sheets:
+        sheet, side = sheet_in(text, name)[..., 0].astype(int), pictures.shape[1]
+        shown = [place(a["style"]) for a in elements.of(tag, name)]
+        for (x, y), number in zip(shown, order, strict=True):
+            tile = sheet[side * y : side * y + side, side * x : side * x + side]
+            likeness = [np.corrcoef(tile.ravel(), each.ravel())[0, 1] for each in pictures]
+            assert int(np.argmax(likeness)) == number
 
 
 def test_the_heat_map_is_the_count_of_extrema_exactly(text):

@@ -47,14 +47,12 @@ def test_the_best_filter_by_least_squares():
     tested, unit = FAMILIES == "two", 4
     weights = np.where(np.arange(UNITS) == unit, 0.5, 0.5 / (UNITS - 1))
     train, wanted = changes[~tested].reshape(-1, FILTERS), np.tile(np.eye(UNITS)[unit], 8)
-    errors = []
-    for column in train.T:
+    root, errors = np.sqrt(np.tile(weights, 8))[:, None], []
+    for column, seen in zip(train.T, np.moveaxis(changes[tested], 2, 0), strict=True):
         design = np.stack([np.ones_like(column), column], axis=1)
-        root = np.sqrt(np.tile(weights, 8))
-        fitted = np.linalg.lstsq(root[:, None] * design, root * wanted, rcond=None)[0]
-        left = np.sum(root**2 * (wanted - design @ fitted) ** 2)
-        told = (fitted[0] + fitted[1] * changes[tested][..., len(errors)]).clip(0, 1)
-        errors.append((left, 1 - 4 * ((told - np.eye(UNITS)[unit]) ** 2 @ weights)))
+        (start, slope), left, *_ = np.linalg.lstsq(root * design, root[:, 0] * wanted, rcond=None)
+        predicted = (start + slope * seen).clip(0, 1)
+        errors.append((left[0], 1 - 4 * ((predicted - np.eye(UNITS)[unit]) ** 2 @ weights)))
     best = min(errors, key=lambda each: each[0])[1]
     own = found[found["basis"].eq(codes.FILTERS) & found["size"].eq(1) & found["unit"].eq(unit)]
     np.testing.assert_allclose(own.set_index("row")["explained"][np.flatnonzero(tested)], best)
@@ -70,22 +68,13 @@ def test_a_filter_that_never_answers_changes_nothing():
 
 def read(values: dict[str, float]) -> pd.DataFrame:
     """Three networks of ``pop`` and six people of two families; ``basis size`` -> explained."""
-    rows = [
-        {
-            "network": f"net {net}",
-            "population": "pop",
-            "person": f"p{person}",
-            "family": f"family {person % 2}",
-            "unit": "AU1",
-            "basis": name.rpartition(" ")[0],
-            "size": int(name.rpartition(" ")[2]),
-            "explained": value + 0.01 * net + 0.01 * person,
-        }
-        for name, value in values.items()
-        for net in range(3)
-        for person in range(6)
-    ]
-    return pd.DataFrame(rows)
+    rows = pd.MultiIndex.from_product([values, range(3), range(6)], names=["name", "network", "person"])
+    rows = rows.to_frame(index=False)
+    about = rows["name"].str.rpartition(" ").rename(columns={0: "basis", 2: "size"})[["basis", "size"]]
+    explained = rows["name"].map(values) + 0.01 * (rows["network"] + rows["person"])
+    family = "family " + (rows["person"] % 2).astype(str)
+    about = about.astype({"size": int}).assign(explained=explained, family=family)
+    return rows.join(about).assign(population="pop", unit="AU1")
 
 
 @pytest.mark.slow
