@@ -107,8 +107,8 @@ class Estimate:
 
 
 def mean_over_seeds(metrics: Sequence[Estimate]) -> Estimate:
-    """The mean of ``metrics``, one for each seed, with the interval of Student's t by their spread: seed
-    variance alone; the interval of each has the sampling error of people. A proportion is clipped to [0, 1].
+    """The mean of ``metrics``, one for each seed, with the interval of Student's t by their spread:
+    seed variance alone; sampling error of people is in the interval of each. A proportion is clipped to 0 to 1.
     """
     from scipy import stats
 
