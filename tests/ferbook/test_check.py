@@ -29,7 +29,6 @@ METRIC = Estimate(0.9, 0.8, 0.95, n=100, tolerance=0.02)
     [
         ({"value": 0.92}, None),
         ({"value": 0.93}, "metric a, value: 0.9 → 0.93 (tolerance 0.02)"),
-        ({"low": 0.7}, "metric a, low: 0.8 → 0.7 (tolerance 0.02)"),
         ({"n": 101}, "metric a, n: 100 → 101 (tolerance 0)"),
     ],
 )
@@ -77,7 +76,6 @@ TABLE = {"epoch": [1, 2], "loss": [0.5, 0.4], "name": ["a", "b"]}
     [
         (TABLE, 0.0, []),
         (TABLE | {"loss": [0.5, 0.41]}, 0.02, []),
-        (TABLE | {"loss": [0.5, 0.41]}, {"loss": 0.02}, []),
         (
             TABLE | {"loss": [0.5, 0.41]},
             {"epoch": 0.02},
@@ -86,7 +84,6 @@ TABLE = {"epoch": [1, 2], "loss": [0.5, 0.4], "name": ["a", "b"]}
         (TABLE | {"loss": [0.5, 0.41]}, 0.001, ["0.4 → 0.41 (tolerance 0.001)"]),
         (TABLE | {"name": ["a", "c"]}, 1.0, ["column name: 1 of 2"]),
         ({"epoch": [1], "loss": [0.5], "name": ["a"]}, 1.0, ["another table"]),
-        (TABLE | {"extra": [1, 2]}, 1.0, ["another table"]),
         (None, 1.0, ["missing when executed again"]),
     ],
 )
@@ -110,7 +107,6 @@ def test_what_is_shown_only_when_executed_again_is_told(tmp_path):
     [
         (b"a\n1\n", ""),
         (b"", "table t: its CSV is no table (No columns"),
-        (b'a,b\n1,"2\n', "table t: its CSV is no table (Error tokenizing"),
         (b"a," * 1001 + b"a\n", "table t: its CSV is no table (more than 1,000 columns)"),
     ],
 )
@@ -260,7 +256,6 @@ RAISED = [
         (RAISED, 2**40, r"OSError: \[Errno 28\] No space left on device"),
         (["INTERNALERROR> x", "OSError: [Errno 28] No space left on device"], 2**40, "No space left"),
         ([], 0, "no space left on the device"),
-        (["killed"], 2**40, "nbval ended early: killed"),
     ],
 )
 def test_what_kept_nbval_from_comparing_is_named(tmp_path, monkeypatch, printed, free, told):

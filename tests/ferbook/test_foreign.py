@@ -70,14 +70,9 @@ def linked(run):
 DEEP = "[" * 100_000
 FORGERIES = {
     "deep record": (lambda run: write(run, "record.json", DEEP), "record.json: not readable"),
-    "deep metrics": (lambda run: write(run, "metrics.json", DEEP), "metrics.json: not readable"),
     "deep manifest": (lambda run: write(run, DONE, DEEP), "not finished"),
     "script as device": (lambda run: change(run, "record.json", device="<script>"), "device: holds '<'"),
-    "script as commit": (lambda run: change(run, "record.json", commit="`<b>`"), "commit: holds"),
-    "script as time": (lambda run: change(run, DONE, finished="<img>"), "finished: holds"),
-    "script as data": (lambda run: change(run, "record.json", data={"name": "a|b"}), "data.name: holds"),
     "signs of a terminal": (lambda run: change(run, "record.json", device="\x1b[2J"), "device: holds"),
-    "seconds in words": (lambda run: change(run, "record.json", seconds="soon"), "seconds: "),
     "endless seconds": (lambda run: change(run, "record.json", seconds=float("inf")), "seconds: no finite"),
     "threads without end": (lambda run: change(run, "record.json", threads=10**9), "threads: "),
     "tolerance in words": (
@@ -85,9 +80,7 @@ FORGERIES = {
         "tables, t, tolerance",
     ),
     "inputs as a list": (lambda run: change(run, DONE, inputs=[]), "inputs: "),
-    "no inputs": (lambda run: change(run, DONE, inputs=None), "inputs: "),
     "code as a list": (lambda run: change(run, DONE, inputs={"code": [1]}), "inputs, code"),
-    "parameters as null": (lambda run: change(run, DONE, inputs={"parameters": None}), "inputs, parameters"),
     "huge metric": (
         lambda run: change(run, "metrics.json", throws={"value": 10**400}),
         "throws.value: no finite",

@@ -139,12 +139,9 @@ def test_papermill_metadata_is_removed():
     ("before", "after", "told"),
     [
         ("draws = 1000", "draws = 999", "which has draws = 1000; make them equal"),
-        ("draws = 1000", "draws = 1000.0", "which has draws = 1000;"),
-        ("draws = 1000\\n", "", "which has draws = 1000;"),
         ("draws = 1000", "draws = 1000\\nmore = 1", "which has no more;"),
         ('draws = 1000\\n",\n    "seed = 0', 'seed = 0\\n",\n    "draws = 1000', "which has another order, "),
         ("draws = 1000", "draws = = 1000", "mend its parameters cell"),
-        ("draws = 1000", "draws = f()", "which has draws = 1000;"),
         ('"parameters"', '"no-parameters"', "exactly the first code cell must be tagged 'parameters'"),
     ],
 )

@@ -109,7 +109,6 @@ QUEUES = {
     ),
     "no answer": ("echo slurm_load_jobs error: no controller >&2; exit 1", "(slurm_load_jobs error: no cont"),
     "no answer for long": ("exec tail -f /dev/null", "timed out after 0.2 seconds)"),
-    "no answer for long, with words": ("echo retrying >&2; exec tail -f /dev/null", "queue (retrying)"),
     "not there": ("", "No such file or directory: 'squeue'"),
 }
 

@@ -60,9 +60,6 @@ def test_a_committed_chapter_is_whole_and_vouched_for(result):
         (lambda f: (f / "extra.txt").write_text(""), "not in DONE.json"),
         (lambda f: (f / "DONE.json").unlink(), "not finished"),
         (lambda f: (f / "DONE.json").write_text('{"files": '), "not finished"),
-        (lambda f: (f / "DONE.json").write_text("[]"), "not finished"),
-        (lambda f: (f / "DONE.json").write_text("null"), "not finished"),
-        (lambda f: (f / "DONE.json").write_text('{"files": 3}'), "not finished"),
     ],
 )
 def test_a_changed_result_is_not_believed(result, spoil, told):
