@@ -13,7 +13,7 @@ from tests.made import made_faces
 
 
 def family(name: str, seed: int, *, coded: bool = True, flipped: bool = False) -> FaceSet:
-    """90 pictures of 30 people; anger is bright above (below, if ``flipped``), and so is AU4."""
+    """90 pictures of 30 people; anger and AU4 brighten the upper half (the lower one, if ``flipped``)."""
     rng = np.random.default_rng(seed)
     angry = np.tile([0, 1, 1], 30)
     pixels = rng.integers(60, 120, (90, 48, 48)).astype(np.uint8)

@@ -109,10 +109,6 @@ def test_switched_units_show_the_neutral_face_the_change_and_how_much_is_in_the_
     assert np.unique(change).tolist() == [-20, 0]
 
 
-def test_rows_of_sets_show_other_people_first():
-    assert figures.face_rows({"a": toy_faces()}, "One.", 6, 0).data["subject"].nunique() == 6
-
-
 def test_expressions_with_the_proportion_of_changed_pixels():
     pictures = np.full((2, 4, 4), 100, np.uint8)
     pictures[1, 0] = 120
@@ -129,7 +125,8 @@ def test_one_unit_with_what_changed_and_moved():
     assert "0.50" not in drawn.caption, "the page lets readers guess the IoU first"
 
 
-def test_neighbours_of_another_emotion_are_marked():
+def test_neighbours_of_another_emotion_are_marked_and_samples_are_of_other_people():
+    assert figures.face_rows({"a": toy_faces()}, "One.", 6, 0).data["subject"].nunique() == 6
     faces = toy_faces()
     faces.table["subject"] = np.repeat(["a", "b", "c"], 6)  # the grey of a picture is that of its person
     drawn = figures.nearest_pictures(faces, nearest(faces), 3)

@@ -6,25 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from book.populations import Population
 from book.training import study
 from book.training.chapter import TrainingParameters
 from face_sets.faceset import FaceSet
 from face_sets.folds import protocol_of
 from face_sets.request import FaceRequest
-from fer_lib.stats.contrasts import score_trainings
-from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import ParameterError
 from tests.made import made_faces
 
 CLASSES = ("anger", "fear")
-FACES = made_faces(
-    np.arange(4, dtype=np.uint8).repeat(16).reshape(4, 4, 4),
-    "hand",
-    subject=["C", "C", "D", "D"],
-    emotion=["anger", "fear", "anger", "anger"],
-)
-ANSWERS = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6]])
 
 
 def test_baselines_are_fitted_to_the_training_split(striped_faces, classes):
@@ -44,27 +34,12 @@ def test_pictures_of_one_person_are_no_independent_observations():
     assert alone.value == 1 and study.drawn_by_picture(labels, labels, people, draws=200).value == 1
 
 
-class Elsewhere:
-    """A network that was trained on other pictures."""
-
-    population = Population(
-        name="far",
-        about="",
-        faces={"name": "lab", "size": 96},
-        network="zhu",
-        recipe=TrainingRecipe(),
-        networks=1,
-        core_minutes=1,
-    )
-
-
 def test_networks_that_were_trained_on_other_faces_are_refused(striped_faces):
     people = FaceSet("lab", striped_faces.pixels, striped_faces.table.assign(dataset="lab"))
+    far = SimpleNamespace(population=SimpleNamespace(faces=FaceRequest("lab", size=96)))
     for other in (FaceRequest("lab", size=48), FaceRequest("lab", size=96, face_seed=2)):
         params = SimpleNamespace(population="far", face_request=other)
-        run = SimpleNamespace(
-            params=params, members=lambda name: [Elsewhere()], population=lambda name: ["a network"]
-        )
+        run = SimpleNamespace(params=params, members={"far": [far]}.get, population={"far": ["it"]}.get)
         with pytest.raises(ParameterError, match=f"'far' .* lab 0 96 0, .* {other}"):
             study.evaluate_population(run, people, protocol_of(people))
     run.members = {"far": []}.get
@@ -73,25 +48,18 @@ def test_networks_that_were_trained_on_other_faces_are_refused(striped_faces):
 
 
 def test_variants_differ_from_the_population_in_structure_or_augmentation_only(monkeypatch):
-    asked = []
-    monkeypatch.setattr(
-        study, "require_matched", lambda every, but: asked.append(([each.name for each in every], but))
-    )
-    run = SimpleNamespace(members={"others": ["a member"]}.get)
-    run.params = SimpleNamespace(population="emotions", populations=("emotions", "others"))
-    monkeypatch.setattr(study, "find_population", lambda name: SimpleNamespace(name=name))
+    matched = []
+    monkeypatch.setattr(study, "require_matched", lambda every, but: matched.append(([*every], but)))
+    monkeypatch.setattr(study, "find_population", str)
+    params = SimpleNamespace(population="emotions", populations=("emotions", "others"))
+    run = SimpleNamespace(params=params, members={"others": ["a member"]}.get)
     assert study.variant_members(run) == ["a member"]
-    assert asked == [(["emotions", "others"], ("options", "recipe.augment"))]
+    assert matched == [(["emotions", "others"], ("options", "recipe.augment"))]
 
 
 def test_of_networks_with_and_without_it_the_fewer_are_counted():
-    table = pd.DataFrame(
-        {"condition": [study.OWN] * 3 + ["emotions_without_dropout"] * 2, "seed": [0, 1, 2, 0, 1]}
-    )
-    scored = score_trainings(
-        table, np.stack([ANSWERS] * 5), np.array([0, 1, 0, 0]), np.arange(4), ["condition"], draws=20
-    )
-    found = study.networks_compared(scored)
+    table = pd.DataFrame({"condition": [study.OWN] * 3 + ["emotions_without_dropout"] * 2})
+    found = study.networks_compared(SimpleNamespace(table=table))
     assert {name: each.value for name, each in found.items()} == {"dropout_networks": 2}
 
 
