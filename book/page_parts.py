@@ -11,15 +11,11 @@ from pathlib import Path
 import pandas as pd
 from matplotlib import ticker
 
-from ferbook import paths
-from ferbook.answers_page import BY_REFERENCE, BY_RUN
-from ferbook.claims import Claims, read_claims
 from ferbook.estimate import Estimate
 from ferbook.page.figure import unstored_figure
 from ferbook.page.forest import Axis, forest
 from ferbook.page.style import Drawn
-from ferbook.reference_run import matching_references
-from ferbook.store import REFERENCE, ChapterResult, open_run
+from ferbook.store import ChapterResult
 from ferbook.text import bounds_text, number_text
 
 TABLES = {
@@ -190,40 +186,6 @@ def ratios_figure(rows: pd.DataFrame, device: str) -> Drawn:
     axes.xaxis.set_major_formatter(lambda factor, _: f"{factor:g}")
     axes.xaxis.set_minor_locator(ticker.NullLocator())
     return plot
-
-
-def marks(results: Mapping[str, ChapterResult]) -> str:
-    """The marks of ``claims.yaml`` as a page shows them."""
-    return unstored_figure("marks", marks_picture(read_claims(paths.claims_file()), results))
-
-
-def marks_picture(claims: Claims, results: Mapping[str, ChapterResult]) -> Drawn:
-    """The marks of ``claims`` on one axis, as the reference and the run of ``results`` measured them, and as
-    somebody guessed them before anything was run. Data: ``label``, ``series``, ``value``, ``low``, ``high``.
-    """
-    runs = {each.folder.parent.name for each in results.values()} - {REFERENCE}
-    standing = {
-        name: each.result for run in runs for name, each in matching_references(open_run(run)).items()
-    }
-    by_whom = (BY_RUN if runs else BY_REFERENCE, results), (BY_REFERENCE, standing)
-    rows, apart = [], {}
-    for key, (mark, metric) in claims.marks.items():
-        chapter, _, name = metric.partition(".")
-        told = [(who, of[chapter].metrics()) for who, of in by_whom if of.get(chapter)]
-        guess = Estimate(claims.guess[key], why="a guess")
-        # What both measured alike is the reference's, which comes last.
-        found = {guess: "a guess before"} | {of[name]: who for who, of in told if name in of}
-        for each, who in reversed(found.items()):
-            first, then = (number_text(one.value, decimals=2) for one in (guess, each))
-            apart[abs(each.value - guess.value)] = f" Farthest apart: {mark}, guessed {first}, found {then}."
-            rows.append({"label": mark, "series": who, "estimate": each})
-    return forest(
-        pd.DataFrame(rows),
-        measured="κ: 0 chance, 1 always",
-        axis=Axis("", null=0.0),
-        alt="Dots on one axis, guessed and measured.",
-        caption=f"Where a guess put each kind of network, and where it is.{(apart | {0.0: ''})[max(apart)]}",
-    )
 
 
 FINDINGS = Path(__file__).parents[1] / "findings"

@@ -295,7 +295,6 @@ SUITE = Suite(
         "timing",
     ),
     placeholders={
-        "<!-- marks -->": "book.page_parts:marks",
         "<!-- verdicts -->": "book.suite:verdicts",
         "<!-- action units -->": "book.kept:kept_units",
         "<!-- emotions -->": "book.kept:kept_emotions",

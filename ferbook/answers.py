@@ -1,5 +1,6 @@
 """Answers to the claims of ``claims.yaml`` from the numbers of a run, by the rules of ``rule``."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
@@ -9,7 +10,6 @@ from ferbook.book import Chapter, chapters, suite
 from ferbook.claims import MEASURED, PLACEHOLDER, Claims, Gate, PaperClaim, read_claims, require_logged
 from ferbook.errors import DataError, nearest_name
 from ferbook.estimate import STORED, Estimate
-from ferbook.reference_run import usable_reference
 from ferbook.request import Request
 from ferbook.store import REFERENCE, ChapterResult, ReferenceMatch, Run
 from ferbook.text import bounds_text, interval_text, metric_text, number_text
@@ -144,12 +144,10 @@ class ClaimAnswer:
         return [self._filled(text) for text in self.claim.second if self.estimate]
 
     def _filled(self, text: str) -> str:
-        def number(match) -> str:
+        def number(match: re.Match) -> str:
             found = self.numbers.get(match[1])
-            if found is None:
-                return f"({NOT_MEASURED})"
-            part = match[2] or "value"
-            return metric_text(found, "value" if part == "interval" and found.low is None else part)
+            part = "value" if found and found.low is None else match[2] or "value"
+            return metric_text(found, part) if found else f"({NOT_MEASURED})"
 
         return PLACEHOLDER.sub(number, text)
 
@@ -164,21 +162,16 @@ class ClaimAnswer:
 
     @property
     def lacks_control(self) -> str:
-        """The metric of the measured system, or of the controls, that the card needs and does not have."""
-        if self.estimate is None:
-            return ""
+        """The metrics of the measured system, or of its controls, none of which has a value; else empty."""
         sides = [[each for each in self.controls if each["measured"] is side] for side in (True, False)]
-        lacking = [side for side in sides if not any(each["estimate"] for each in side)]
+        lacking = [side for side in sides if self.estimate and not any(each["estimate"] for each in side)]
         return ", ".join(each["metric"] for side in lacking for each in side)
 
     @property
     def sample(self) -> dict[str, float]:
         """How many people and networks, by their nouns."""
-        return {
-            noun: self.numbers[address].value
-            for noun, address in self.claim.sample
-            if address in self.numbers
-        }
+        known = [(noun, self.numbers.get(address)) for noun, address in self.claim.sample]
+        return {noun: number.value for noun, number in known if number}
 
     @property
     def sentence(self) -> str:
@@ -191,21 +184,10 @@ class ClaimAnswer:
     @property
     def matters(self) -> str:
         """The smallest difference, or distance of the controls, that matters, with its unit."""
-        if self.estimate and self._unit() == "share":
+        if self.measure and self.measure.unit == "share":
             return number_text(self.claim.matters, "share", 0)
         text = f"{self.claim.matters:g} {self.claim.unit or self.claim.quantity}".strip()
         return text.removesuffix("s") if self.claim.matters == 1 else text
-
-    def _unit(self) -> str:
-        """Unit of what ``matters`` is about."""
-        return (self.measure if self.claim.form == "degree" else self.estimate).unit if self.measure else ""
-
-    @property
-    def exact(self) -> str:
-        """What decides, with its interval; of a degree without one the distance of its controls."""
-        if self.claim.form == "degree" and self.estimate.low is None:
-            return f"controls {bounds_text(self.distance)} apart"
-        return self.sized(self.estimate)
 
     def sized(self, estimate: Estimate) -> str:
         """An ``estimate`` of this kind as text: a degree in per cent, a difference with its unit."""
@@ -223,30 +205,29 @@ class ClaimAnswer:
         return f"{effect} {self.claim.unit * (self.claim.form == 'difference')}".strip()
 
     def to_json(self) -> dict[str, object]:
-        """Open data of the answer; its form is documented on the page of answers."""
-        claim = self.claim
-        plain = {name: getattr(self, name) for name in ("estimate", "measure", "distance", "second_model")}
-        limits = ("form", "polarity", "floor", "ceiling", "matters", "unit")
-        return {
-            **{"claim": claim.claim, "short": claim.short, "answer": self.word, "whose": self.whose},
-            "holds_after_correction": self.holds,
-            **{"p": self.p, "p_corrected": self.corrected, "missing": self.missing},
-            "decided_by": claim.decided_by,
-            "specification": {name: getattr(claim, name) for name in limits if getattr(claim, name)},
-            "absolute": self.absolute,
-            **{name: each and each.to_json() for name, each in plain.items()},
-            "controls": [
-                row | {"estimate": row["estimate"] and row["estimate"].to_json()} for row in self.controls
-            ],
-            "sample": self.sample,
-            "minimum_detectable_effect": self.detectable,
-            "sample_needed": self.needed and {each: self.needed * n for each, n in self.sample.items()},
-            "gates": {
-                name: {"reply": each.reply, "sentence": each.sentence}
-                for name, each in zip(claim.gates, self.gates, strict=True)
-            },
-            "reported": {"by_paper": claim.reported, "certainty": claim.certainty},
+        """Return the open data of the answer; the page of answers documents the form."""
+        estimates = {
+            name: getattr(self, name) for name in ("estimate", "measure", "distance", "second_model")
         }
+        controls = [row | {"estimate": _plain(row["estimate"])} for row in self.controls]
+        gates = {name: each.sentence for name, each in zip(self.claim.gates, self.gates, strict=True)}
+        return {
+            **self.claim.model_dump(include={"claim", "short", "reported", "certainty"}),
+            **{"answer": self.word, "holds_after_correction": self.holds, "whose": self.whose},
+            **{"p": self.p, "p_corrected": self.corrected, "decided_by": self.claim.decided_by},
+            "specification": self.claim.model_dump(include=_SPECIFICATION, exclude_defaults=True),
+            **{"absolute": self.absolute, "sentence": self.sentence},
+            **{name: _plain(each) for name, each in estimates.items()},
+            **{"controls": controls, "sample": self.sample, "sample_needed": self.needed},
+            **{"minimum_detectable_effect": self.detectable, "gates": gates, "missing": self.missing},
+        }
+
+
+_SPECIFICATION = {"form", "polarity", "floor", "ceiling", "matters", "unit"}
+
+
+def _plain(estimate: Estimate | None) -> dict[str, object] | None:
+    return estimate and estimate.to_json()
 
 
 def _degree_words(answer: ClaimAnswer) -> str:
@@ -257,7 +238,7 @@ def _degree_words(answer: ClaimAnswer) -> str:
         return f"The controls ({controls}) differ by {apart}; less than {answer.matters} is no difference."
     if degree.low is None:
         return f"The controls ({controls}) differ by {bounds_text(answer.distance)}, too little to divide by."
-    words = f"{answer.exact} of the distance from {claim.floor} to {claim.ceiling}."
+    words = f"{answer.sized(answer.estimate)} of the distance from {claim.floor} to {claim.ceiling}."
     return f"{words} {why}" if (why := _no_ceiling(answer)) else words
 
 
@@ -279,8 +260,8 @@ def _difference_words(answer: ClaimAnswer) -> str:
     s, low, high = answer.matters, answer.estimate.low, answer.estimate.high
     if answer.claim.polarity == "more_than":
         decided = {"yes": f"More than {s}: ", "no": f"Less than {s}: "}.get(answer.word, "")
-        return f"{decided}{answer.exact}{'' if decided else f'; more than {s} is claimed'}."
-    words = f"a difference of {answer.exact}"
+        return f"{decided}{answer.sized(answer.estimate)}{'' if decided else f'; more than {s} is claimed'}."
+    words = f"a difference of {answer.sized(answer.estimate)}"
     if low is not None and -answer.claim.matters < low and high < answer.claim.matters:
         return f"Equal within {s}: {words}."
     if answer.claim.polarity == "more" and answer.word == "no":
@@ -490,12 +471,9 @@ class Answered:
         return "undecided" not in words and words[0] != words[1]
 
     def to_json(self) -> dict[str, object]:
-        """Open data of the run's answer, and of the reference's."""
-        return {
-            "paper": self.paper,
-            **self.own.to_json(),
-            "reference": self.reference and self.reference.to_json(),
-        }
+        """Return the open data of the run's answer, and of the reference's."""
+        reference = self.reference and self.reference.to_json()
+        return {"paper": self.paper, **self.own.to_json(), "reference": reference}
 
 
 @dataclass(frozen=True)
@@ -510,13 +488,10 @@ class Answers:
     by_reference: bool = False
 
     def to_json(self) -> list[dict[str, object]]:
-        """Open data of all answers, with the commit and the parameters of the chapter that measured each."""
-        rows = []
-        for each in self.every:
-            facts = self.results[each.main.claim.chapter].facts
-            made = {"commit": facts.get("commit", "unknown"), "parameters": facts.get("parameters", {})}
-            rows.append(each.to_json() | made)
-        return rows
+        """Return the open data of all answers, each with commit and parameters of the chapter behind it."""
+        facts = [self.results[each.main.claim.chapter].facts for each in self.every]
+        made = [{name: of.get(name) for name in ("commit", "parameters")} for of in facts]
+        return [each.to_json() | own for each, own in zip(self.every, made, strict=True)]
 
 
 def _repeats(own: Evidence, there: Evidence, mine: ClaimAnswer, theirs: ClaimAnswer) -> bool:
@@ -525,6 +500,14 @@ def _repeats(own: Evidence, there: Evidence, mine: ClaimAnswer, theirs: ClaimAns
         return False
     same_number = bool(theirs.estimate) and mine.estimate.value == theirs.estimate.value
     return same_number or (bool(own.pictures) and own.pictures <= there.pictures)
+
+
+def _with_controls(answer: ClaimAnswer) -> ClaimAnswer:
+    """Return the answer, undecided where a control's value is missing: its card could not be judged."""
+    if not (lacking := answer.lacks_control):
+        return answer
+    why = f"its control was {NOT_MEASURED}: {lacking}"
+    return replace(answer, word="undecided", missing=why, p=None, corrected=None)
 
 
 def answers_of(run: Run, matches: Mapping[str, ReferenceMatch]) -> Answers:
@@ -541,8 +524,7 @@ def answers_of(run: Run, matches: Mapping[str, ReferenceMatch]) -> Answers:
     run.record()
     ours = {result.chapter: result for result in run.results()}
     matching = {name: each.result for name, each in matches.items() if each.result}
-    usable = {name: usable_reference(run, chapters()[name]).result for name in ours}
-    usable = {name: result for name, result in usable.items() if result} | matching
+    usable = {name: each.usable for name, each in matches.items() if each.usable}
     own, reference, anywhere = (
         {name: Evidence.of(of[name]) if name in of else Evidence() for name in chapters()}
         for of in (ours, matching, usable)
@@ -555,23 +537,18 @@ def answers_of(run: Run, matches: Mapping[str, ReferenceMatch]) -> Answers:
                 f"frozen: `ferbook run {result.chapter} --run {REFERENCE}` executes it again"
             )
     papers = [paper.paper for paper in claims.papers for _ in paper.claims]
-    mines, theirs, elsewhere = (
-        answer_all(claims, of, other)
-        for of, other in ((own, None if is_reference else reference), (reference, None), (anywhere, None))
-    )
+    mines = answer_all(claims, own, None if is_reference else reference)
+    rows = zip(papers, mines, answer_all(claims, reference), answer_all(claims, anywhere), strict=True)
     every = []
-    for paper, mine, other, known in zip(papers, mines, theirs, elsewhere, strict=True):
+    for paper, mine, theirs, known in rows:
         claim = mine.claim
         repeats = _repeats(own[claim.chapter], anywhere[claim.chapter], mine, known)
         if is_reference:
             mine = replace(mine, whose="")
         elif repeats:
-            why = "the run repeats the reference: the same stored networks on the same pictures"
-            mine = ClaimAnswer(claim, "undecided", missing=f"not an answer of your run: {why}")
-        elif lacking := mine.lacks_control:
-            why = f"its control was {NOT_MEASURED}: {lacking}"
-            mine = replace(mine, word="undecided", missing=why, p=None, corrected=None)
-        shown = replace(other, whose="") if claims.chapters_of(claim) <= matching.keys() else None
-        every.append(Answered(paper, mine, shown, repeats))
+            why = "not an answer of your run: the same stored networks on the same pictures as the reference"
+            mine = ClaimAnswer(claim, "undecided", missing=why)
+        shown = replace(theirs, whose="") if claims.chapters_of(claim) <= matching.keys() else None
+        every.append(Answered(paper, _with_controls(mine), shown and _with_controls(shown), repeats))
     results = own | {name: reference[name] for name in matching}
     return Answers(claims, tuple(every), results, is_reference)

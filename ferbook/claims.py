@@ -228,8 +228,7 @@ class Change(Entry):
 
 class Claims(Entry):
     """``claims.yaml``: gates by name, papers with their claims, by chapter a table of numbers that papers
-    report, and the log. ``guess``: where somebody placed the ``marks``, each a name and its metric, before
-    anything was run.
+    report, and the log.
     """
 
     class Numbers(Entry):
@@ -238,8 +237,6 @@ class Claims(Entry):
         caption: str
         numbers: tuple[Reported, ...]
 
-    guess: dict[str, float] = {}
-    marks: dict[str, tuple[str, str]] = {}
     frozen: AwareDatetime | None = None
     gates: dict[str, Gate] = {}
     papers: tuple[Paper, ...]
@@ -256,8 +253,6 @@ class Claims(Entry):
                 if name not in self.gates:
                     near = nearest_name(name, self.gates)
                     raise ValueError(f"the claim {claim.short!r} names {name!r}, which is no gate{near}")
-        if other := self.guess.keys() ^ self.marks.keys():
-            raise ValueError(f"guess and marks differ in {', '.join(sorted(other))}; each guess has a mark")
         unanswered: dict[str, date] = {}
         for change in self.log:
             for name in change.claims:

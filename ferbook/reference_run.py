@@ -27,7 +27,7 @@ def matching_reference(run: Run, chapter: Chapter, parameters: Mapping[str, obje
         here = parameters if each.name == chapter.name else _parameters(run.result(each.name))
         there = _parameters(open_run(REFERENCE).result(each.name))
         differing |= dict.fromkeys(_differing(here, there, (*suite().named_by, *suite().must_agree)))
-    return _apart(differing) if differing else match
+    return _apart(differing, match) if differing else match
 
 
 def usable_reference(run: Run, chapter: Chapter) -> ReferenceMatch:
@@ -48,7 +48,7 @@ def usable_reference(run: Run, chapter: Chapter) -> ReferenceMatch:
             )
     except RunStoreError as fault:
         return ReferenceMatch(why=f"the run `{REFERENCE}` is damaged, {fault}: {GET}")
-    return ReferenceMatch(result)
+    return ReferenceMatch(result, usable=result)
 
 
 def _differing(here: Mapping[str, object], there: Mapping[str, object], names: Iterable[str]) -> list[str]:
@@ -60,8 +60,9 @@ def _differing(here: Mapping[str, object], there: Mapping[str, object], names: I
     ]
 
 
-def _apart(differing: Iterable[str]) -> ReferenceMatch:
-    return ReferenceMatch(why=f"other parameters than the run `{REFERENCE}` has: {', '.join(differing)}")
+def _apart(differing: Iterable[str], match: ReferenceMatch) -> ReferenceMatch:
+    why = f"other parameters than the run `{REFERENCE}` has: {', '.join(differing)}"
+    return ReferenceMatch(why=why, usable=match.usable)
 
 
 def _parameters(result: ChapterResult) -> Mapping[str, object]:
@@ -83,5 +84,5 @@ def matching_references(run: Run) -> dict[str, ReferenceMatch]:
         if results[name].result:
             parameters = request.of_chapter(chapter).model_dump()
             if differing := _differing(parameters, _parameters(results[name].result), suite().named_by):
-                results[name] = _apart(differing)
+                results[name] = _apart(differing, results[name])
     return results

@@ -280,6 +280,8 @@ class ReferenceMatch:
 
     result: ChapterResult | None = None
     why: str = ""
+    usable: ChapterResult | None = None
+    """The reference's intact result, with whatever parameters."""
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,12 @@ of which none is executed here, and their page; and the page of benchmarks.
 
 import os
 import re
-from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from matplotlib import pyplot
 
 from book import page_parts
 from book.page_parts import COMMENT_PARTS, FINDINGS, KEPT_RATIOS, benchmarks_text, finding_parts, findings
-from ferbook import paths
-from ferbook.claims import Claims, read_claims
-from ferbook.estimate import Estimate
 
 
 @pytest.mark.parametrize("name", page_parts.TABLES)
@@ -44,39 +38,6 @@ def test_a_row_says_what_its_columns_say(tmp_path, monkeypatch):
         "",
         "Measured on a CPU; 2026-11-24 to 2026-11-25.",
     ]
-
-
-def shown(run, **found):
-    """The results of a run that measured these marks."""
-    marks = {name: Estimate(value, value - 0.02, value + 0.02, how="made") for name, value in found.items()}
-    return {"training": SimpleNamespace(folder=Path(run, "training"), metrics=lambda: marks)}
-
-
-def test_marks_are_guessed_before_and_measured_by_the_reference_and_the_run(monkeypatch):
-    marks = {"none": ("untrained", "training.none"), "units": ("taught units", "training.units")}
-    claims = Claims.model_validate({"guess": {"none": 0.17, "units": 0.4}, "marks": marks, "papers": []})
-
-    def rows_and_caption(results, reference=()):
-        beside = {name: SimpleNamespace(result=each) for name, each in dict(reference).items()}
-        monkeypatch.setattr(page_parts, "matching_references", lambda run: beside)
-        picture = page_parts.marks_picture(claims, results)
-        pyplot.close(picture.figure)
-        return picture.data.set_index(["label", "series"])["value"].to_dict(), picture.caption
-
-    guessed = {("untrained", "a guess before"): 0.17, ("taught units", "a guess before"): 0.4}
-    reference, own = ("untrained", "the reference"), ("untrained", "your run")
-    found, caption = rows_and_caption(shown("a", none=0.1, units=0.3), shown("", none=0.02, units=0.3))
-    # What both measured alike stands once.
-    assert found == guessed | {reference: 0.02, own: 0.1, ("taught units", "the reference"): 0.3}
-    assert caption.endswith("Farthest apart: untrained, guessed 0.17, found 0.02.")
-    assert rows_and_caption(shown("a", none=0.1))[0] == guessed | {own: 0.1}
-    assert rows_and_caption(shown("reference", none=0.1))[0] == guessed | {reference: 0.1}
-    assert rows_and_caption({}) == (guessed, "Where a guess put each kind of network, and where it is.")
-
-
-def test_the_page_has_the_marks_of_claims_yaml():
-    names = [name for name, _ in read_claims(paths.claims_file()).marks.values()]
-    assert all(name in page_parts.marks({}) for name in [*names, 'id="figure-marks"'])
 
 
 SCRIPTS = sorted(FINDINGS.glob("*.sh"))

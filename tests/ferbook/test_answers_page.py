@@ -8,11 +8,11 @@ from matplotlib import pyplot
 
 from ferbook import paths
 from ferbook.answers import STORED_NETWORKS, Answered, Answers, Evidence, answer_all, answers_of
-from ferbook.answers_figure import answers_figure
 from ferbook.answers_page import (
     ANSWER_PLACE,
     LOG_PLACE,
     PLACE,
+    answers_figure,
     answers_text,
     badge,
     chapter_text,

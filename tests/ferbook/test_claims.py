@@ -77,7 +77,6 @@ def read(tmp_path):
         ({"gate": {"below": 3}}, "gates, thrown_often: .*one of above, below and not_above"),
         ({"gate": {"metric": None, "above": None, "noted": "throws.sides"}}, "noted with what it equals"),
         ({"gate": {"metric": "throws"}}, "'throws' is not of the form chapter.name"),
-        ({"guess": {"fair": 0.1}}, "guess and marks differ in fair"),
         ({"log": [ENTRY, ENTRY | {"day": "2026-11-27"}]}, "the entry of 2026-11-27 follows that of"),
         (
             {"log": [ENTRY | {"claims": {"Fair": LOADED}}] * 2},
