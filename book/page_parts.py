@@ -1,6 +1,5 @@
-"""Parts of pages that were measured once: tables, each from a CSV that is committed beside this file; each
-ratio that ``make bench`` kept, beside its rival, drawn and as a table; and what the comments of
-``findings/*.sh`` say of libraries that others wrote.
+"""Parts of pages: tables from the CSVs next to this file, the ratios of ``make bench``, and the comments of
+``findings/*.sh``.
 """
 
 import re
@@ -57,9 +56,8 @@ TABLES = {
         "carries_over": ("carries over", ""),
     },
 }
-"""Name of a CSV -> column -> how a page calls it, and the unit of its numbers (``ferbook.text.number_text``).
-Bounds stand in ``<column>_low`` and ``<column>_high``, where and when it was measured in ``device`` and
-``when``.
+"""Name of a CSV -> column -> its heading, and the unit of its numbers (``ferbook.text.number_text``). Bounds
+are in ``<column>_low`` and ``<column>_high``; ``device`` and ``when`` say where and when it was measured.
 """
 
 
@@ -97,7 +95,7 @@ costs, frontier, layouts, real_units = (partial(csv_table, name) for name in TAB
 
 
 KEPT_RATIOS = Path(__file__).with_name("benchmarks.csv")
-"""What ``make bench`` kept, committed: one row a ratio and device."""
+"""The ratios of ``make bench``, one row per ratio and device."""
 
 CONTESTS = {
     "nulls.auroc_scipy": ("null of AUROC", "SciPy, call by call"),
@@ -121,7 +119,7 @@ CONTESTS = {
     "sweep.workers": ("a sweep, two workers", "one worker"),
     "checkouts.make book": ("make book from a bare clone", "28 November's"),
 }
-"""``benchmark.ratio`` -> what is done, and by whom else."""
+"""``benchmark.ratio`` -> the task, and its baseline."""
 
 
 def benchmarks_text(results: Mapping[str, ChapterResult]) -> str:
@@ -131,7 +129,11 @@ def benchmarks_text(results: Mapping[str, ChapterResult]) -> str:
     table = table[table.index.isin(CONTESTS)].sort_values("value", ascending=False, kind="stable")
     devices = enumerate(table.groupby("device", sort=False), 1)
     parts = [_of_device(number, device, own) for number, (device, own) in devices]
-    absent = [f"{what} beside {rival}" for name, (what, rival) in CONTESTS.items() if name not in table.index]
+    absent = [
+        f"{what}, compared with {rival}"
+        for name, (what, rival) in CONTESTS.items()
+        if name not in table.index
+    ]
     if absent:
         parts.append(f"**Not measured here yet, so not in the table:** {'; '.join(absent)}.")
     return "\n\n".join(parts)
@@ -140,7 +142,9 @@ def benchmarks_text(results: Mapping[str, ChapterResult]) -> str:
 def _of_device(number: int, device: str, rows: pd.DataFrame) -> str:
     slower = rows[rows["value"] < 1]
     loads = " to ".join(dict.fromkeys(f"{load:.0f}" for load in (rows["load"].min(), rows["load"].max())))
-    verdict = f"{len(slower)} of {len(rows)} are slower than their rival" if len(slower) else "None is slower"
+    verdict = (
+        f"{len(slower)} of {len(rows)} are slower than their baseline" if len(slower) else "None is slower"
+    )
     lines = [
         f"## {device}",
         "",
@@ -149,7 +153,7 @@ def _of_device(number: int, device: str, rows: pd.DataFrame) -> str:
         "",
         unstored_figure(f"ratios-{number}", ratios_figure(rows, device)),
         "",
-        "| what | beside | times as fast | smallest to largest | turns | when | commit |",
+        "| task | baseline | times as fast | smallest to largest | repetitions | date | commit |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, row in rows.iterrows():
@@ -172,10 +176,10 @@ def ratios_figure(rows: pd.DataFrame, device: str) -> Drawn:
         rows.reset_index(drop=True)[["value", "low", "high"]].assign(
             label=[" / ".join(CONTESTS[name]) for name in rows.index], main=rows["value"].lt(1).array
         ),
-        measured="times as fast as the rival",
+        measured="times as fast as the baseline",
         axis=Axis(unit="", null=1.0, null_name="as fast"),
-        alt=f"Dots with lines: how many times as fast ours is as each rival, on {device}.",
-        caption="The dot is the median of the turns, the line reaches from the smallest to the largest. Left "
+        alt=f"Dots with lines: how many times as fast our code is as each baseline, on {device}.",
+        caption="The dot is the median of the repetitions, the line reaches from the smallest to the largest. Left "
         "of the dashed line, in red, ours is slower."
         + (" Each step of the axis is a factor of ten." if decades else ""),
     )

@@ -1,8 +1,8 @@
-"""What papers claim and report, as it stands in ``claims.yaml``: what decides each claim, frozen, and a log.
+"""Claims and reported numbers of papers, as ``claims.yaml`` holds them: what decides each claim, and a log.
 
-Whoever sees a number can still choose the question that it answers best. So the log holds, claim by claim, a
-digest of what decides it; what is no longer as it was logged is refused. How a metric is computed is not part
-of it: that is in the history of the code.
+Somebody who has seen a number could still choose the measure that it supports best. So the log holds a digest
+of what decides each claim, and a claim that differs from it is refused. How a metric is computed is not part
+of the digest: the history of the code shows it.
 """
 
 import re
@@ -47,7 +47,7 @@ class Entry(BaseModel):
 
 
 def _chapter(address: str, what: str) -> str:
-    """The chapter of ``chapter.what``."""
+    """Return the chapter of ``chapter.what``; raise ValueError for another form."""
     chapter, point, name = address.partition(".")
     if not (chapter and point and name) or "." in name:
         raise ValueError(f"{address!r} is not of the form chapter.{what}")
@@ -55,9 +55,9 @@ def _chapter(address: str, what: str) -> str:
 
 
 class Gate(Entry):
-    """What must hold before a claim is answered: the whole interval of ``metric`` (a count: its value) lies
-    ``above`` or ``below`` a number, or does ``not_above`` it wholly; or a fact that a chapter ``noted``, a
-    parameter among them, ``equals`` a value. ``own``: the bound in a run of one's own.
+    """A condition of a claim: the whole interval of ``metric`` (of a count its value) lies ``above`` or
+    ``below`` a number, or not wholly above it (``not_above``); or a fact or parameter that a chapter
+    ``noted`` ``equals`` a value. ``own``: the bound for a user's run.
     """
 
     asks: str
@@ -82,17 +82,17 @@ class Gate(Entry):
 
     @property
     def address(self) -> str:
-        """``chapter.name`` of what is asked about."""
+        """``chapter.name`` of the metric or fact."""
         return self.metric or self.noted
 
     @property
     def chapter(self) -> str:
-        """The chapter that answers."""
+        """The chapter that provides it."""
         return self.address.partition(".")[0]
 
 
 class PaperClaim(Entry):
-    """One claim of a paper, and all that decides it: see the head of ``claims.yaml`` for each field."""
+    """A claim and all that decides it; the head of ``claims.yaml`` explains each field."""
 
     claim: str
     short: str = Field(max_length=44)
@@ -184,7 +184,7 @@ class Paper(Entry):
 
 
 class Reported(Entry):
-    """A number (share) that ``paper`` reports on some data, to be read beside a result, never as its equal.
+    """A number (a proportion) that ``paper`` reports on some data, for comparison with a result.
 
     ``accuracy``: None where none is known, which certainty ``N`` says. ``users``: what people report who ran
     the published code, in the public thread ``where``.
@@ -273,15 +273,15 @@ class Claims(Entry):
 
     @property
     def every(self) -> list[PaperClaim]:
-        """All claims, paper by paper."""
+        """All claims in the order of the papers."""
         return [claim for paper in self.papers for claim in paper.claims]
 
     def chapters_of(self, claim: PaperClaim) -> set[str]:
-        """The chapters that a claim and its gates ask."""
+        """The chapters that provide the numbers of a claim and its gates."""
         return {claim.chapter, *(self.gates[name].chapter for name in claim.gates)}
 
     def is_former(self, finished: str) -> bool:
-        """Whether what was ``finished`` then (ISO 8601) is older than the questions, or does not say."""
+        """Whether what was ``finished`` then (ISO 8601) is older than the claims, or gives no time."""
         try:
             return self.frozen is not None and datetime.fromisoformat(finished) < self.frozen
         except (TypeError, ValueError):  # no moment, or one of no zone, of a run from elsewhere
