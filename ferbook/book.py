@@ -1,7 +1,7 @@
 """A book, found and read: ``book/suite.py`` says what the engine cannot know, and each
 ``book/<name>/chapter.py`` declares one chapter.
 
-A chapter that cannot be read stops every command, by one line that says what to mend.
+A chapter that cannot be read stops every command, by one line that says what to correct.
 """
 
 import ast
@@ -173,7 +173,7 @@ def _load(file: Path, name: str, kind: type) -> dict[str, object]:
     except Exception as fault:
         line = f", line {fault.lineno}" if isinstance(fault, SyntaxError) else ""
         reason = " ".join(str(fault).split())
-        raise BookError(f"{place}{line}: {type(fault).__name__}: {reason}; mend that file") from fault
+        raise BookError(f"{place}{line}: {type(fault).__name__}: {reason}; correct that file") from fault
     if not isinstance(getattr(module, name, None), kind):
         raise BookError(f"{place}: declares no {name} = {kind.__name__}(…); `ferbook new` shows the form")
     return vars(module)
@@ -245,7 +245,7 @@ def _chapter_in(folder: Path, profiles: tuple[str, ...]) -> Chapter:
         for field_name in values:
             if field_name not in fields:
                 sets = f"the profile {profile!r} sets {field_name!r}, which the model has not"
-                raise BookError(f"{where}: {sets}{nearest_name(field_name, fields)}; mend one of them")
+                raise BookError(f"{where}: {sets}{nearest_name(field_name, fields)}; correct one of them")
     return chapter
 
 
@@ -293,7 +293,7 @@ def _read(root: Path) -> tuple[Suite, dict[str, Chapter]]:
     return own, _in_order(declared)
 
 
-def forget() -> None:
+def clear_cached_book() -> None:
     """Read the book again at its next use, since its files have changed."""
     _read.cache_clear()
 
@@ -336,7 +336,7 @@ def import_named(what: str, place: str) -> object:
         return getattr(importlib.import_module(module), inner)
     except (ImportError, AttributeError, ValueError) as fault:
         raise BookError(
-            f"book/suite.py: {what} is to be {place!r} (module:name), which is not there ({fault}); mend it "
+            f"book/suite.py: {what} is to be {place!r} (module:name), which is absent ({fault}); correct it "
             "or take it out"
         ) from fault
 

@@ -37,7 +37,7 @@ from ferbook.notebook import (
 from ferbook.provenance import provenance, reproduce_command
 from ferbook.records import read_json
 from ferbook.reference_run import REFERENCE, matching_references, usable_reference
-from ferbook.site import external_requests, finish, home
+from ferbook.site import citation_footer, external_requests, finish
 from ferbook.steps import Advance, steps
 from ferbook.store import ChapterResult, ReferenceMatch, Run, open_run, write_json
 from ferbook.text import OTHER_CODE, bounds_text, number_text
@@ -77,7 +77,7 @@ def _link(page: str, origin: str) -> str:
     return f"[]({os.path.relpath(page + ending, Path(origin).parent)})"
 
 
-def filled(text: str, page: str) -> str:
+def with_chapter_facts(text: str, page: str) -> str:
     """``text`` of ``page`` with what only ``chapter.py`` says: a chapter's title, and the
     table of all chapters.
     """
@@ -249,7 +249,7 @@ def stage(run: Run, folder: Path) -> None:
         prose = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
         require_labels(page, [(cell.get("id", ""), cell.source) for cell in prose])
         for cell in prose:
-            text = _with(places[name] | fills, filled(cell.source, page))
+            text = _with(places[name] | fills, with_chapter_facts(cell.source, page))
             text = figures.placed(text, page, f"{page}.ipynb, cell {cell.get('id')!r}")
             cell.source = with_answers(text, answers, folder / _FILES / Path(page).parent)
         nbformat.write(notebook, folder / f"{page}.ipynb")
@@ -257,7 +257,7 @@ def stage(run: Run, folder: Path) -> None:
         file = folder / f"{page}.md"
         if file.is_file():
             require_labels(page, [("text", file.read_text(encoding="utf-8"))])
-            text = _with(fills, filled(file.read_text(encoding="utf-8"), page))
+            text = _with(fills, with_chapter_facts(file.read_text(encoding="utf-8"), page))
             text = figures.placed(text, page)
             linked = partial(figures.placed, page=page, where=paths.claims_file().name)
             text = with_answers(text, answers, folder / _FILES / Path(page).parent, linked)
@@ -312,7 +312,7 @@ def require_intact(run: Run) -> None:
                 )
 
 
-def adopt(run: Run) -> None:
+def mark_run_local(run: Run) -> None:
     """Take the results of ``run`` for made here, as its user says. Raises RunStoreError for a damaged run."""
     require_intact(run)
     for result in run.results():
@@ -357,7 +357,7 @@ def _stamp() -> dict[str, object]:
     return {}
 
 
-def located(line: str, staging: Path) -> str:
+def with_position(line: str, staging: Path) -> str:
     """A warning of Sphinx with the page, and of a notebook the cell, in place of the staged file."""
 
     def named(match: re.Match) -> str:
@@ -386,7 +386,7 @@ def _build(run: Run, advance: Advance) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
     staging.mkdir(parents=True)
     stage(run, staging)
-    foot = home()
+    foot = citation_footer()
     advance(0, _STAGING)
     log = paths.build_folder() / "build.log"
     environment = child_environment(PYTHONWARNINGS="ignore", NO_COLOR="1")
@@ -404,7 +404,7 @@ def _build(run: Run, advance: Advance) -> Path:
 
     printed = printed_by_failure(command, log, environment, watch=watch)
     if printed is not None:
-        faults = [located(line, staging) for line in printed if re.search("WARNING|ERROR|Error", line)]
+        faults = [with_position(line, staging) for line in printed if re.search("WARNING|ERROR|Error", line)]
         lines = faults or printed[-15:]
         raise ChapterError("the book could not be built:\n  " + "\n  ".join(lines[:20]) + f"\n  log: {log}")
     new = output / "_build" / "html"

@@ -345,12 +345,12 @@ def build(
     ] = False,
 ) -> None:
     """Build the book from a run's executed chapters into _build/html."""
-    from ferbook.build import adopt, build_book, built_run
+    from ferbook.build import build_book, built_run, mark_run_local
     from ferbook.inputs import NOT_FOUND, run_states
 
     target = chosen_run(run_name)
     if mine:
-        adopt(target)
+        mark_run_local(target)
         console.print(f"note: {target.name!r} counts as yours now: pages show its text, pictures and scripts")
     earlier = built_run()
     index = build_book(target)
@@ -476,7 +476,7 @@ def main() -> None:
         )
         sys.exit(2)
     except OSError as fault:
-        # A full disk, a folder that may not be written: the user's to mend, where nothing knew better.
+        # A full disk, a folder that may not be written: the user can correct it.
         place = f"{fault.filename}: " if fault.filename else ""
         errors.print(f"ferbook: {place}{fault.strerror or fault}")
         sys.exit(2)

@@ -13,14 +13,14 @@ if TYPE_CHECKING:  # commands that read no form need not wait for it
 class FerError(Exception):
     """Anything this library refuses or fails at. The command line prints it in one line.
 
-    ``exit_code`` is what ``ferbook`` returns: 2 where the user can mend it, 1 where we must.
+    ``exit_code`` is what ``ferbook`` returns: 2 for the user's mistakes, 1 for ours.
     """
 
     exit_code = 1
 
 
 class UserError(FerError):
-    """What the user can mend."""
+    """The user's mistake."""
 
     exit_code = 2
 

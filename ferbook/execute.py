@@ -142,7 +142,7 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
         inputs = read_json(run.inputs_file(chapter.name))
         for name, home in inputs.pop("shared", {}).items():
             with held(run.work / f"{name}.lock"):
-                run.result(name).take(Run(home, run.folder.with_name(home)).result(name))
+                run.result(name).copy_from(Run(home, run.folder.with_name(home)).result(name))
         inputs["upstream"] = {name: run.result(name).artifact_digest() for name in chapter.upstream}
         if not (result.failed_folder.exists() or reasons_to_rerun(run, chapter, inputs)):
             return  # what it reads of a chapter upstream came out as before

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ferbook import paths
-from ferbook.book import Chapter, chapters, forget, load, require_chapter_name
+from ferbook.book import Chapter, chapters, clear_cached_book, load, require_chapter_name
 from ferbook.errors import BookError
 from ferbook.files import write_atomically
 from ferbook.notebook import parameters_source
@@ -82,5 +82,5 @@ def write_chapter(name: str) -> Path:
     page = _notebook(words | {"parameters": parameters_source(parameters)})
     write_atomically(folder / f"{name}.ipynb", nbformat.writes(page) + "\n")
     write_atomically(paths.toc(), toc)
-    forget()
+    clear_cached_book()
     return folder

@@ -92,7 +92,7 @@ def require_parameters_cell(file: Path, defaults: Mapping[str, object]) -> None:
             raise ChapterError(count)
         lines = ast.unparse(ast.parse(code[0].source)).splitlines()
     except (ChapterError, SyntaxError, ValueError) as fault:
-        raise BookError(f"{file}: {fault}; mend its parameters cell") from fault
+        raise BookError(f"{file}: {fault}; correct its parameters cell") from fault
     odd = [line for line in wanted if line not in lines]
     odd = odd or [f"no {line.partition(' = ')[0]}" for line in lines if line not in wanted]
     if lines != wanted:

@@ -241,7 +241,7 @@ def make_runs(
         if not update:
             _require_same(requests, chapters)
         for name in requests:
-            mend(open_run(name), chapters)
+            repair(open_run(name), chapters)
         places = plan_of(requests, chapters)
         homes = source_runs(places, chapters)
         work = pending_jobs(places, chapters, homes)
@@ -284,7 +284,7 @@ def _take(
     """Have what other runs have made for ``place`` and ``is_there``."""
     for name, home in homes[place.run.name].items():
         if home != place.run.name and is_there(name, home):
-            place.run.result(name).take(open_run(home).result(name))
+            place.run.result(name).copy_from(open_run(home).result(name))
 
 
 def _job(place: RunPlan, chapter: Chapter, home: Mapping[str, str], making: set[tuple[str, str]]) -> QueueJob:
@@ -344,7 +344,7 @@ def require_run(run: Run) -> None:
         raise RunStoreError(f"{run.folder} is no run, for it holds no run.yaml; choose another --run NAME")
 
 
-def mend(run: Run, chapters: list[Chapter]) -> None:
+def repair(run: Run, chapters: list[Chapter]) -> None:
     """Bring ``run``, which is held, and its ``chapters`` to where no command was interrupted."""
     for file in run.folder.iterdir():
         if is_leftover(file, run.record_file):

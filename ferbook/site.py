@@ -40,7 +40,7 @@ def _definitions(page: str) -> dict[str, str]:
     return definitions
 
 
-def home() -> str:
+def citation_footer() -> str:
     """What each page ends with, from ``CITATION.cff``: how to cite the book, where it comes from, licence.
     Empty where there is no such file. Raises BookError where it lacks a title or an author.
     """
@@ -67,7 +67,7 @@ def home() -> str:
 
 
 def finish(folder: Path, foot: str) -> None:
-    """Do it to the pages in ``folder``: ``foot`` is what ``home`` gave."""
+    """Do it to the pages in ``folder``: ``foot`` is what ``citation_footer`` gave."""
     pages = {file: file.read_text(encoding="utf-8") for file in sorted(folder.rglob("*.html"))}
     definitions = {name: text for page in pages.values() for name, text in _definitions(page).items()}
 

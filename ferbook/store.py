@@ -247,7 +247,7 @@ class ChapterResult:
             staged.rename(place)  # an empty folder gives way
         remove(self.failed_folder)
 
-    def take(self, other: "ChapterResult") -> None:
+    def copy_from(self, other: "ChapterResult") -> None:
         """Have the finished result of another run, as hard links where the file system has them. Raises
         RunStoreError where that is damaged.
         """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ferbook import paths
-from ferbook.book import chapters, forget, pages_of_toc
+from ferbook.book import chapters, clear_cached_book, pages_of_toc
 from ferbook.build import check_toc
 from ferbook.claims import read_claims
 from ferbook.figures import Figures, key_figure
@@ -221,7 +221,7 @@ def require_figures():
 def test_the_example_and_a_new_chapter_keep_it_too(tmp_path, monkeypatch):
     shutil.copytree(EXAMPLE, tmp_path / "book", ignore=shutil.ignore_patterns("_build", "runs"))
     monkeypatch.setenv("FERBOOK_ROOT", str(tmp_path / "book"))
-    forget()
+    clear_cached_book()
     write_chapter("gaps")
     require_figures()
     for name, chapter in chapters().items():

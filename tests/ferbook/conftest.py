@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ferbook import build, paths
-from ferbook.book import chapters, forget
+from ferbook.book import chapters, clear_cached_book
 from ferbook.course.build import build_course
 from ferbook.request import Request
 from ferbook.run import write_record
@@ -54,7 +54,7 @@ def copy(copy_folder, monkeypatch):
     monkeypatch.setenv("FERBOOK_ROOT", str(copy_folder))
     monkeypatch.setenv("FER_RUNS", str(copy_folder / "runs"))
     monkeypatch.setenv("XDG_STATE_HOME", str(copy_folder.parent / "state"))
-    forget()
+    clear_cached_book()
     return copy_folder
 
 

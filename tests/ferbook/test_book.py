@@ -5,7 +5,15 @@ mend.
 import pytest
 
 from ferbook import paths
-from ferbook.book import chapters, find_chapter, forget, import_named, longest_chain, suite, with_upstream
+from ferbook.book import (
+    chapters,
+    clear_cached_book,
+    find_chapter,
+    import_named,
+    longest_chain,
+    suite,
+    with_upstream,
+)
 from ferbook.errors import BookError, ParameterError
 
 CHAPTER = """
@@ -29,7 +37,7 @@ def test_chapters_stand_in_the_order_of_the_contents_after_those_they_depend_on(
     toc = copy / "_toc.yml"
     lines = toc.read_text().splitlines()
     toc.write_text("\n".join([*lines[:3], lines[4], lines[3], *lines[5:]]))
-    forget()
+    clear_cached_book()
     assert list(chapters()) == ["throws", "means"]
     assert longest_chain("throws", {}) == 7200 and longest_chain("means", {}) == 3600, "an hour each"
     assert longest_chain("means", {"means": 40}) == 40 and longest_chain("throws", {"means": 40}) == 3640
@@ -103,7 +111,7 @@ def declares(text):
 )
 def test_a_chapter_that_is_wrong_is_named_in_one_line(copy, spoil, told):
     spoil(copy)
-    forget()
+    clear_cached_book()
     with pytest.raises(BookError, match=told) as fault:
         chapters()
     assert "\n" not in str(fault.value)
@@ -112,7 +120,7 @@ def test_a_chapter_that_is_wrong_is_named_in_one_line(copy, spoil, told):
 def test_a_circle_of_chapters_is_named(copy):
     for name, upstream in (("one", "two"), ("two", "one"), ("three", "one")):
         write(copy, name, [upstream])
-    forget()
+    clear_cached_book()
     with pytest.raises(BookError, match=r"book/(one|two)/.* in a circle, (one → two → one|two → one → two);"):
         chapters()
 
@@ -120,7 +128,7 @@ def test_a_circle_of_chapters_is_named(copy):
 @pytest.mark.parametrize("name", ["interactive", "metrics", "suite", "index", "Odd", "two-words", "2nd"])
 def test_a_name_that_is_taken_or_impossible_is_named(copy, name):
     write(copy, name)
-    forget()
+    clear_cached_book()
     told = f"book/{name}: .*({name!r} is taken by the book|{name!r} cannot name)"
     with pytest.raises(BookError, match=told):
         find_chapter(name)
@@ -142,7 +150,7 @@ def test_an_unknown_chapter_is_told_with_the_nearest(example):
 )
 def test_a_suite_file_that_is_wrong_is_named(copy, text, told):
     (copy / "book" / "suite.py").write_text(f"from ferbook.book import Suite\n\n{text}\n")
-    forget()
+    clear_cached_book()
     with pytest.raises(BookError, match=told) as fault:
         suite()
     assert "\n" not in str(fault.value)
@@ -150,13 +158,13 @@ def test_a_suite_file_that_is_wrong_is_named(copy, text, told):
 
 @pytest.mark.parametrize("place", ["absent_module:data", "ferbook.book:dat_app", "ferbook.book", ""])
 def test_a_function_that_is_not_where_the_suite_says_is_named(place):
-    told = rf"book/suite\.py: the command 'data' is to be {place!r} .*which is not there"
+    told = rf"book/suite\.py: the command 'data' is to be {place!r} .*which is absent"
     with pytest.raises(BookError, match=told):
         import_named("the command 'data'", place)
 
 
 def test_a_folder_without_a_table_of_contents_is_no_book(copy):
     (copy / "_toc.yml").unlink()
-    forget()
+    clear_cached_book()
     with pytest.raises(BookError, match=r"_toc\.yml.*a book is a folder with _toc\.yml and book/"):
         chapters()

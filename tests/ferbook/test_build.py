@@ -16,16 +16,16 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from sphinx.testing.util import SphinxTestApp
 
 from ferbook import build, paths
-from ferbook.book import Chapter, chapters, forget, suite
+from ferbook.book import Chapter, chapters, clear_cached_book, suite
 from ferbook.build import (
     build_book,
     check_toc,
-    filled,
     finished_proportion,
-    located,
     stage,
     staged_notebook,
     what_you_need,
+    with_chapter_facts,
+    with_position,
 )
 from ferbook.errors import BookError, RunStoreError
 from ferbook.notebook import read_notebook
@@ -49,7 +49,7 @@ def test_a_table_of_contents_that_is_wrong_is_refused(copy, before, after, told)
     check_toc()
     toc = copy / "_toc.yml"
     toc.write_text(toc.read_text().replace(before, after))
-    forget()
+    clear_cached_book()
     with pytest.raises(BookError, match=told):
         check_toc()
 
@@ -236,8 +236,8 @@ def test_a_figure_of_a_claim_that_nobody_draws_is_told_with_its_file(copy, tmp_p
 
 
 def test_a_chapter_says_once_what_it_is_and_every_page_has_it_from_there():
-    assert filled("# <!-- title -->", "book/throws/throws") == "# A die is thrown"
-    index = filled("<!-- chapters --> <!-- title -->", "book/index")
+    assert with_chapter_facts("# <!-- title -->", "book/throws/throws") == "# A die is thrown"
+    index = with_chapter_facts("<!-- chapters --> <!-- title -->", "book/index")
     row = "| [](means/means.ipynb) | between which bounds the mean of a die lies | 3 min | chapter 1 |"
     assert row in index
     assert index.endswith("<!-- title -->"), "no chapter's page"
@@ -271,9 +271,9 @@ def test_a_fault_names_the_page_and_the_cell(tmp_path):
     place = tmp_path / "book" / "toy" / "toy.ipynb"
     place.parent.mkdir(parents=True)
     nbformat.write(cells("# prose", "first cell"), place)
-    told = located(f"\x1b[91m{place}:20003: WARNING: no such equation\x1b[39;49;00m", tmp_path)
+    told = with_position(f"\x1b[91m{place}:20003: WARNING: no such equation\x1b[39;49;00m", tmp_path)
     assert told == "book/toy/toy.ipynb, cell 'first', line 3: WARNING: no such equation"
-    assert located(f"{tmp_path}/book/index.md:7: WARNING: x", tmp_path) == "book/index.md:7: WARNING: x"
+    assert with_position(f"{tmp_path}/book/index.md:7: WARNING: x", tmp_path) == "book/index.md:7: WARNING: x"
 
 
 def test_a_book_fills_lines_of_its_own_from_results_that_its_chapters_show(finished, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from textwrap import wrap
 import pytest
 
 from ferbook import cli, console
-from ferbook.book import forget, suite
+from ferbook.book import clear_cached_book, suite
 from ferbook.errors import ChapterError, DataError
 from ferbook.estimate import Estimate
 from ferbook.inputs import ChapterState
@@ -98,7 +98,7 @@ def test_a_value_that_no_record_could_hold_is_refused_and_nothing_is_written(cop
     more = "\n    weight: float = 1.0\n    label: str = 'a'\n    seed:"
     assert "\n    seed:" in text
     file.write_text(text.replace("\n    seed:", more, 1))
-    forget()
+    clear_cached_book()
     for words, told in ((f"weight={value}", "no finite number"), ("label={a", "holds '{'")):
         code, _, err = command("run", "throws", "--run", "a", "-p", words)
         assert code == 2 and f"throws.{words.partition('=')[0]} = " in err and told in err
@@ -236,7 +236,7 @@ def added(copy, tmp_path, monkeypatch):
     (copy / "book" / "suite.py").write_text(SUITE)
     (copy / "added_commands.py").write_text(SUITE)
     monkeypatch.syspath_prepend(str(copy))
-    forget()
+    clear_cached_book()
     asked = []
 
     def make_runs(requests, names, **_):
@@ -264,6 +264,8 @@ def test_a_book_adds_options_and_commands(added, tmp_path, monkeypatch, command)
 
 def test_a_broken_chapter_is_told_in_one_line(copy, command):
     (copy / "book" / "means" / "chapter.py").write_text("import absent_package")
-    forget()
-    told = "ferbook: book/means/chapter.py: ModuleNotFoundError: No module named 'absent_package'; mend that"
-    assert command("params") == (2, "", f"{told} file\n")
+    clear_cached_book()
+    told = (
+        "ferbook: book/means/chapter.py: ModuleNotFoundError: No module named 'absent_package'; correct that"
+    )
+    assert command("params") == (2, "", f"{told} that file\n")

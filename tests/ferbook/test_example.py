@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from ferbook.book import chapters, forget
+from ferbook.book import chapters, clear_cached_book
 from ferbook.build import check_toc
 from ferbook.errors import BookError
 from ferbook.new import write_chapter
@@ -75,7 +75,7 @@ def test_a_name_that_is_taken_or_impossible_is_refused_and_nothing_is_written(co
 
 def test_a_table_of_contents_without_a_place_is_left_as_it_is(copy):
     (copy / "_toc.yml").write_text("format: jb-book\nroot: book/index\n")
-    forget()
+    clear_cached_book()
     with pytest.raises(BookError, match="lists no page behind which a chapter could go"):
         write_chapter("gaps")
     assert not (copy / "book" / "gaps").exists()

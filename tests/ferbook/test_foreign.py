@@ -11,7 +11,7 @@ import pytest
 from ferbook import paths
 from ferbook.answers import answers_of
 from ferbook.book import chapters
-from ferbook.build import adopt, build_book
+from ferbook.build import build_book, mark_run_local
 from ferbook.check import todays_notebook
 from ferbook.compare import compare_runs, run_rows
 from ferbook.environment import held, is_held, start_logged
@@ -145,7 +145,7 @@ def test_a_run_from_elsewhere_is_compared_and_not_shown_until_its_user_calls_it_
     assert compare_runs("good", "a")["equal"]
     with pytest.raises(RunStoreError, match=told):
         build_book(runs)
-    adopt(runs)
+    mark_run_local(runs)
     assert build_book(runs)
     finish(runs, "throws", {"parameters": {"seed": 2}}, METRICS)
     change(runs, DONE, finished="later")
@@ -157,7 +157,7 @@ def test_a_damaged_run_is_not_called_ones_own(runs):
     paths.local_results().unlink()
     FORGERIES["metrics changed"][0](runs)
     with pytest.raises(RunStoreError, match="differs from its checksum"):
-        adopt(runs)
+        mark_run_local(runs)
     assert not paths.local_results().exists()
 
 

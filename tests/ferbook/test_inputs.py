@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 
 from ferbook import paths
-from ferbook.book import chapters, forget
+from ferbook.book import chapters, clear_cached_book
 from ferbook.inputs import (
     chapter_inputs,
     code_files,
@@ -134,12 +134,12 @@ def test_what_a_declaration_computes_counts_and_the_rest_of_it_does_not(copy, be
     declared = DERIVED + '\n\nCHAPTER = Chapter(seconds={"laptop": 1},'
     text = file.read_text().replace("\n\nCHAPTER = Chapter(", declared)
     file.write_text(text)
-    forget()
+    clear_cached_book()
     first = inputs("throws")["resolved"]
     assert first == {"eval_seed": 1, "SIDES_SHOWN": [1, 6]}
     assert before in text
     file.write_text(text.replace(before, after))
-    forget()
+    clear_cached_book()
     again = inputs("throws")["resolved"]
     assert [name for name in first if first[name] != again[name]] == changed
 

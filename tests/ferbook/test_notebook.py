@@ -141,7 +141,7 @@ def test_papermill_metadata_is_removed():
         ("draws = 1000", "draws = 999", "which has draws = 1000; make them equal"),
         ("draws = 1000", "draws = 1000\\nmore = 1", "which has no more;"),
         ('draws = 1000\\n",\n    "seed = 0', 'seed = 0\\n",\n    "draws = 1000', "which has another order, "),
-        ("draws = 1000", "draws = = 1000", "mend its parameters cell"),
+        ("draws = 1000", "draws = = 1000", "correct its parameters cell"),
         ('"parameters"', '"no-parameters"', "exactly the first code cell must be tagged 'parameters'"),
     ],
 )

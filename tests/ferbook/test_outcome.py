@@ -53,7 +53,7 @@ def test_a_mean_takes_in_what_the_code_of_the_last_one_made(runs):
 def test_one_result_in_all_runs_is_told_and_not_shown(runs):
     every = runs({"seed": "0"}, {"seed": "1"}, {"seed": "2"})
     for run in every[1:]:
-        run.result("means").take(every[0].result("means"))
+        run.result("means").copy_from(every[0].result("means"))
     told = "no chapter of these runs differs; means: all runs show one result"
     with pytest.raises(RunStoreError, match=told):
         outcome_rows(every)

@@ -13,7 +13,7 @@ import pytest
 
 from ferbook import book
 from ferbook import run as ferbook_run
-from ferbook.book import chapters, find_chapter, forget
+from ferbook.book import chapters, clear_cached_book, find_chapter
 from ferbook.errors import BookError, ChapterError, DataError, RunStoreError
 from ferbook.inputs import ChapterState
 from ferbook.request import Request
@@ -145,7 +145,7 @@ def test_what_the_book_refuses_and_a_notebook_that_differs_stop_a_run_before_it_
         "def check(parameters):\n    raise DataError(', '.join(parameters))\n\n\nSUITE = Suite(check=check)\n"
     )
     (copy / "book" / "suite.py").write_text(refusing)
-    forget()
+    clear_cached_book()
     with pytest.raises(DataError, match=r"^throws, means$"):
         run_one(Request("smoke"), ["means"], "a")
     assert not run.folder.exists()
@@ -165,7 +165,7 @@ def work(copy, tmp_path, monkeypatch):
             run, chapter = Run(job.name, Path(job.words[2])), find_chapter(job.kind)
             inputs = json.loads(run.inputs_file(job.kind).read_text())
             for name, home in inputs.pop("shared").items():
-                run.result(name).take(open_run(home).result(name))
+                run.result(name).copy_from(open_run(home).result(name))
             inputs["upstream"] = {name: run.result(name).artifact_digest() for name in chapter.upstream}
             staged = tmp_path / "staged"
             write_json(staged / "record.json", {"seconds": 1.5, "commit": "abc", "figures": {}})
@@ -293,7 +293,7 @@ def test_runs_that_took_a_result_before_something_stopped_go_on(work, monkeypatc
 def test_taking_a_result_that_is_there_takes_back_a_later_failure(work):
     ran({"seed": "0..1"}, "throws")
     own, other = (open_run(f"smoke-seed-{n}").result("throws") for n in range(2))
-    own.take(other)
+    own.copy_from(other)
     own.failed_folder.mkdir()
-    own.take(other)
+    own.copy_from(other)
     assert not own.failed_folder.exists()

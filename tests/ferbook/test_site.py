@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ferbook.errors import BookError
-from ferbook.site import external_requests, finish, home
+from ferbook.site import citation_footer, external_requests, finish
 
 PAGE = """<html><head>
   <script defer src="../_static/scripts/fontawesome.js?digest=1"></script>
@@ -61,12 +61,12 @@ def test_a_link_to_a_word_says_what_it_means(built):
 
 
 def test_every_page_says_where_the_book_comes_from_and_how_to_cite_it(copy, built, monkeypatch):
-    assert home() == "", "a book without CITATION.cff"
+    assert citation_footer() == "", "a book without CITATION.cff"
     (copy / "CITATION.cff").write_text(f"{CITATION}\nrepository-code: https://example.org/dice")
-    assert 'Source: <a href="https://example.org/dice">https://example.org/dice</a>.' in home()
+    assert 'Source: <a href="https://example.org/dice">https://example.org/dice</a>.' in citation_footer()
     (copy / "CITATION.cff").write_text(CITATION)
     (copy / "LICENSE").write_text("MIT License")
-    foot = home()
+    foot = citation_footer()
     assert "The players; Bernoulli, Jacob (1713). Dice, version 2.0.0." in foot
     assert str(copy) not in foot and "the repository that this book was built in" in foot
     finish(built, foot)
@@ -78,7 +78,7 @@ def test_every_page_says_where_the_book_comes_from_and_how_to_cite_it(copy, buil
 def test_a_citation_that_lacks_something_is_named(copy):
     (copy / "CITATION.cff").write_text("title: Dice\n")
     with pytest.raises(BookError, match=r"CITATION.cff: 'authors'"):
-        home()
+        citation_footer()
 
 
 # What would ask another host
