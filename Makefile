@@ -98,7 +98,7 @@ test: lint ## formatter, linter, and the tests that need neither minutes, a brow
 test-all: lint ## every test, the slow ones too
 	$(PYTEST)
 
-RATIOS := deconv lstm nulls sweep training
+RATIOS := deconv lstm nulls training
 
 bench: $(READY) ## the benchmarks that end with ratios; those of five turns or more go into the book
 	@# Not into the checkout before the end: the commit that a row names would have changes. One thread: a processor's

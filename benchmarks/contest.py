@@ -1,5 +1,5 @@
-"""What the benchmarks share: contestants that take turns, noise for them to work on, what is printed, and
-what is kept for the book's page.
+"""Shared by the benchmarks: contestants that take turns, pictures of noise, and what is printed or stored for
+the book's page.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +23,13 @@ from ferbook.files import write_atomically
 
 SEED = 0
 CLOCKS = {"passed": time.perf_counter, "processor": time.process_time}
-"""What passes and what the processor works: the latter is disturbed less where others use the machine (with
-one thread: a waiting thread counts as working)."""
+"""Elapsed and processor time; other programs disturb the latter less. With one thread; waiting counts."""
 
 LEAST_TURNS = 5
-"""Of fewer turns a spread says little."""
+"""With fewer turns the range says little."""
 
 COMMIT = git_commit()
-"""As the benchmark began: a row that is kept may change the checkout."""
+"""As the benchmark began: storing a row may change the checkout."""
 
 Contestants = Mapping[str, Callable[[], object]]
 
@@ -63,7 +62,7 @@ def print_ratio(
 ) -> None:
     """How many times as fast ``ours`` is as the fastest of ``others``: the median over the turns of the ratio
     within a turn, so that whatever else the machine does falls on all alike; the smallest and the largest
-    turn. Kept in the file that the variable ``BENCH_CSV`` names, where there were ``least`` turns and
+    turn. Stored in the file that the variable ``BENCH_CSV`` names, where there were ``least`` turns and
     little more load than there are processors.
     """
     ratios = seconds[list(others)].min(axis=1) / seconds[ours]
@@ -73,7 +72,7 @@ def print_ratio(
         return
     load, most = os.getloadavg()[0], (os.cpu_count() or 1) + 0.5  # of a busier one others' work is measured
     if len(ratios) < least or load > most:
-        print(f"not kept: {len(ratios)} turns of {least}, load {load:.1f} of {most:.1f} at most")
+        print(f"not stored: {len(ratios)} turns of {least}, load {load:.1f} of {most:.1f} at most")
         return
     row = {
         "benchmark": Path(sys.argv[0]).stem,
@@ -93,26 +92,18 @@ def print_ratio(
 
 
 def _versions() -> list[str]:
-    versions = []
-    for package in ("torch", "fastai", "torchvision", "captum", "scipy", "numpy"):
-        try:
-            versions.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            continue
-    return versions
+    installed = {each.name: each.version for each in distributions()}
+    names = ("torch", "fastai", "torchvision", "captum", "scipy", "numpy")
+    return [f"{name} {installed[name]}" for name in names if name in installed]
 
 
 def keep_row(file: Path, row: Mapping[str, object]) -> None:
     """Put ``row`` into the CSV ``file``, in the place of an earlier one of the same ratio on that device."""
     table = pd.read_csv(file, keep_default_na=False) if file.exists() else pd.DataFrame(columns=list(row))
-    same = (
-        table[["benchmark", "ratio", "device"]]
-        .eq([row["benchmark"], row["ratio"], row["device"]])
-        .all(axis=1)
-    )
+    keys = ["benchmark", "ratio", "device"]
+    same = table[keys].eq([row[key] for key in keys]).all(axis=1)
     table = pd.concat([table[~same].astype(object), pd.DataFrame([row], dtype=object)])
-    table = table.sort_values(["benchmark", "ratio", "device"])
-    write_atomically(file, table.to_csv(index=False))
+    write_atomically(file, table.sort_values(keys).to_csv(index=False))
 
 
 def peak_memory_mb() -> float:
@@ -122,7 +113,7 @@ def peak_memory_mb() -> float:
 
 
 def machine(device: torch.device | str) -> str:
-    """What is computed on, for a heading."""
+    """Threads and device, for a heading."""
     return f"{torch.get_num_threads()} threads, {device_name(torch.device(device))}"
 
 

@@ -69,15 +69,8 @@ class TopPairs:
 
 
 def projections_of_ours(pairs: TopPairs, method: Method) -> Projections:
-    return project(
-        pairs.model,
-        LAYER,
-        pairs.faces.pixels,
-        pairs.rows,
-        pairs.filters,
-        positions=pairs.positions,
-        method=method,
-    )
+    given = pairs.model, LAYER, pairs.faces.pixels, pairs.rows, pairs.filters
+    return project(*given, positions=pairs.positions, method=method)
 
 
 def one_by_one(pairs: TopPairs, some: np.ndarray, method: Method) -> np.ndarray:
