@@ -234,3 +234,20 @@ def test_degrees_of_filters_by_numpy_alone_from_the_table_that_the_reference_kee
     for metric, roles in kept.items():
         published = told("au_verification", f"{metric}_degree")
         assert recomputed(*roles) == pytest.approx(published, abs=1e-3), metric
+
+
+def test_the_readme_gives_the_numbers_of_the_reference():
+    metrics = json.loads((REFERENCE / "au_verification" / "metrics.json").read_text())
+    value = {name: metrics[name]["value"] for name in metrics}
+    degree = metrics["verified_gain_degree"]
+    text = " ".join((paths.root() / "README.md").read_text(encoding="utf-8").split())
+    for words in (
+        f"Of the {value['filters']:.0f} filters in the last convolutional layer, {value['beyond_emotion']:.0f} can",
+        f"and {value['verified']:.0f} of these ({value['verified_share']:.0%}".replace("%", " %"),
+        f"Untrained networks confirm {value['untrained_verified']:.1f}, networks trained to recognise people "
+        f"{value['identity_verified']:.1f}, networks trained on the action units themselves "
+        f"{value['units_verified']:.1f}.",
+        f"{100 * degree['value']:.0f} % of the distance from untrained to unit-trained networks (95 % CI "
+        f"{100 * degree['low']:.0f}–{100 * degree['high']:.0f} %)",
+    ):
+        assert words in text
