@@ -179,7 +179,7 @@ def ratios_figure(rows: pd.DataFrame, device: str) -> Drawn:
         measured="times as fast as the baseline",
         axis=Axis(unit="", null=1.0, null_name="as fast"),
         alt=f"Dots with lines: how many times as fast ours is as each baseline, on {device}.",
-        caption="The dot is the median of all repetitions; the line reaches from the smallest to the largest. "
+        caption="The dot is the median of all repetitions; the line reaches from smallest to largest. "
         "Left of the dashed line, in red, ours is slower."
         + (" Each step of the axis is a factor of ten." if decades else ""),
     )
