@@ -8,6 +8,7 @@ import re
 import sys
 from importlib.metadata import version
 from textwrap import wrap
+from types import SimpleNamespace
 
 import pytest
 
@@ -141,6 +142,20 @@ def test_of_one_that_is_checked_again_it_is_said_that_the_others_are_whole_in_li
     lines = command("check", "--run", "a", "--one")[1].splitlines()
     assert max(map(len, lines)) <= 80 and " ".join(lines).count(" 4") == 40
     assert [line[:4] for line in lines] == ["run ", "thro", "  wo", "  me", "    ", "the ", "  to"]
+
+
+def test_a_chapter_is_brought_up_to_date_with_a_profile_before_it_is_checked(monkeypatch, command, run):
+    made = []
+
+    def make_runs(requests, names, current):
+        made.append(([*requests], names, current))
+        return [SimpleNamespace(run=run)], {}
+
+    row = {"chapter": "throws", "executed": True, "faults": [], "state": "agrees"}
+    monkeypatch.setattr("ferbook.run.make_runs", make_runs)
+    monkeypatch.setattr("ferbook.check.check_run", lambda run, names, one: [row])
+    code, out, _ = command("check", "throws", "--profile", "smoke")
+    assert (code, made) == (0, [(["smoke"], ["throws"], False)]) and "throws: agrees" in out
 
 
 def test_listings_are_pure_json_also_where_there_is_nothing(command):

@@ -1,7 +1,7 @@
 """Requests: where a value applies, what a run is called, and files of parameters."""
 
 import dataclasses
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import AfterValidator
@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 from ferbook import book as ferbook_book
 from ferbook.book import Chapter, chapters, with_upstream
 from ferbook.errors import ParameterError
-from ferbook.parameters import ListOf, Parameters
+from ferbook.parameters import ListOf, Parameters, parse_value
 from ferbook.request import (
     Request,
     merge_overrides,
@@ -240,3 +240,11 @@ def test_too_many_runs_and_no_parameter_are_refused(closure, given, told):
 def test_what_changes_nothing_cannot_be_varied(example):
     with pytest.raises(ParameterError, match="draws: no chapter that is to run takes it"):
         requests_of(Request("smoke", {"draws": "100,200"}), with_upstream(["throws"]))
+
+
+def test_a_choice_that_there_is_not_comes_with_the_nearest_one():
+    class Model(Parameters):
+        optimiser: Literal["adamw", "sgd"] = "sgd"
+
+    with pytest.raises(ParameterError, match=r"'adamv' is not allowed \(did you mean 'adamw'\?\)"):
+        parse_value("training", Model, "optimiser", "adamv")
