@@ -63,14 +63,10 @@ def test_what_is_drawn_can_be_stored(name, well_drawn):
 
 
 def test_typical_codes_are_the_typical_units():
-    assert [figures.typical_codes(name) for name in ("neutral", "surprise", "contempt")] == [
-        "",
-        "1+2+5+25+26",
-        "L14",
-    ]
-    for emotion in LABELS:
-        codes = parse_codes(figures.typical_codes(emotion))
-        assert {f"AU{code.au}" for code in codes} == set(typical_aus(emotion))
+    codes = {name: figures.typical_codes(name) for name in LABELS}
+    assert (codes["neutral"], codes["surprise"], codes["contempt"]) == ("", "1+2+5+25+26", "L14")
+    for emotion, text in codes.items():
+        assert {f"AU{code.au}" for code in parse_codes(text)} == set(typical_aus(emotion))
 
 
 def test_the_heat_map_shows_the_coded_pictures_and_marks_never_rarely_and_not_coded():

@@ -62,11 +62,9 @@ def test_no_number_or_too_large_a_one_takes_every_fold(people, folds):
 
 def test_a_fold_that_cannot_be_trained_is_refused_before_the_first_is(people, monkeypatch):
     protocol = protocol_of(people)
-    happy = people.labels(protocol.classes) == 1
-    second = protocol.folds[1]
-    sad = replace(
-        protocol, folds=(protocol.folds[0], replace(second, train=second.train[~happy[second.train]]))
-    )
+    first, second = protocol.folds[:2]
+    sad = second.train[people.labels(protocol.classes)[second.train] != 1]
+    sad = replace(protocol, folds=(first, replace(second, train=sad)))
     monkeypatch.setattr(study, "fit", lambda *_, **__: pytest.fail("trained"))
     with pytest.raises(DataError, match="fold 1"):
         train_folds(people, sad, folds=0)

@@ -71,12 +71,9 @@ def test_gains_of_variants_include_the_extra_people_that_their_networks_answered
     def answers(right):
         return np.eye(2)[(np.arange(people) >= right).astype(int)]
 
-    def member(name, seed, right, fresh):
-        population = SimpleNamespace(name=name, faces=FaceRequest("lab"), fresh="people" if fresh else None)
-        known = {
-            "answers": lambda: answers(right),
-            "fresh_answers": lambda: answers(fresh) if fresh else None,
-        }
+    def member(name, seed, right, extra):
+        population = SimpleNamespace(name=name, fresh="people" if extra else None)
+        known = {"answers": lambda: answers(right), "fresh_answers": lambda: answers(extra)}
         return SimpleNamespace(population=population, seed=seed, **known)
 
     without = "emotions_without_{}".format
