@@ -24,7 +24,7 @@ from book.derl.study import (
 )
 from face_sets.faceset import FaceSet
 from face_sets.folds import Fold, Protocol
-from fer_lib.nets.derl import Generator, ResidueClassifier
+from fer_lib.nets.derl import Generator
 from fer_lib.train.device import Precision
 from fer_lib.train.predict import features_of
 from fer_lib.train.weights import parameter_count
@@ -150,17 +150,6 @@ def test_each_condition_is_given_what_its_name_says(posed, protocol, generators,
         np.testing.assert_allclose(said, tested, atol=1e-5)
 
 
-def test_the_difference_of_features_is_to_the_cnn_of_the_same_fold_and_seed(
-    posed, protocol, generators, given
-):
-    for seed, fold in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        run(posed, protocol, generators, fold, conditions=("cnn", "feature_difference"), seed=seed)
-    differences = [inputs["picture"] for inputs in given[1::2]]
-    assert len(differences) == 4
-    for k, one in enumerate(differences):
-        assert not any(torch.equal(one, other) for other in differences[:k])
-
-
 def test_a_condition_alone_gives_the_same_answers_as_among_others(posed, protocol, generators):
     together = run(posed, protocol, generators, seed=2)
     for name in ("shuffled_neutrals", "cnn"):
@@ -178,12 +167,6 @@ def test_the_people_tested_have_no_influence_on_what_is_learned(posed, protocol,
     pd.testing.assert_frame_equal(study.trainings, other.trainings)
     assert all(same_weights(model, other.models[name]) for name, model in study.models.items())
     assert not np.array_equal(study.probabilities, other.probabilities)
-
-
-def test_a_generator_is_asked_for_only_where_it_is_needed(posed, protocol, generators):
-    only = {"trained": generators["trained"]}
-    study = run(posed, protocol, only, conditions=("pixel_difference",))
-    assert len(study.table) == 1
 
 
 def test_a_fold_that_cannot_be_trained_is_told_before_anything_is(posed, protocol, generators, given):
@@ -273,10 +256,3 @@ def test_settled_statistics_are_those_of_the_pictures_and_the_weights_stay(faces
         for n, v in residues_of(generator, picture_views(faces.pixels, RECIPE)).items()
     }
     assert min(settled.values()) > 0.2
-
-
-def test_the_classifier_of_a_pair_is_that_of_derl_with_this_pair_alone(posed, protocol, generators):
-    study = run(posed, protocol, generators, conditions=("single_pairs",))
-    for pair in PAIRS:
-        model = study.models[pair]
-        assert isinstance(model, ResidueClassifier) and list(model.locals) == [pair]

@@ -249,11 +249,6 @@ def test_clips_in_no_fold_have_no_answer(clips, folds):
     ("change", "message"),
     [
         (lambda folds: [(folds[0][0], folds[0][2], folds[0][2])], "subject s0 is in validation and test"),
-        (
-            lambda folds: [(np.append(folds[0][0], folds[0][2][0]), *folds[0][1:])],
-            "subject s0 is in training and test",
-        ),
-        (lambda folds: [(folds[0][0], folds[0][1], folds[0][2][:0])], "fold 0: no test clip"),
         (lambda folds: [(folds[0][0], folds[0][1][:0], folds[0][2])], "fold 0: no validation clip"),
         (lambda folds: [folds[0], folds[0]], "clip 0 is tested in 2 folds"),
     ],
