@@ -14,24 +14,18 @@ from tests.face_sets.readers.writers.facs_codes import codes_of, presence_only
     [
         ("4+L10", (Code(4), Code(10, "L"))),
         ("1C+2B+R12", (Code(1, level=3), Code(2, level=2), Code(12, "R"))),
-        ("4 + 7", (Code(4), Code(7))),
         ("4,7;9", (Code(4), Code(7), Code(9))),
-        ("AU4", (Code(4),)),
         ("au 4 + l12e", (Code(4), Code(12, "L", 5))),
         ("L12B+R12D", (Code(12, "L", 2), Code(12, "R", 4))),
         ("12?", (Code(12, uncertain=True),)),
         ("10L+14AR", (Code(10, "L"), Code(14, "R", 1))),
         ("R12 or R15", (Code(12, "R", uncertain=True), Code(15, "R", uncertain=True))),
         ("4 + L14 OR R14", (Code(4), Code(14, EITHER))),
-        ("14B or 14C", (Code(14, level=2),)),
         ("14 or 14C", (Code(14, level=3),)),
         ("L14C or R14B?", (Code(14, EITHER, 2, uncertain=True),)),
-        ("L14B or L14B?", (Code(14, "L", 2, uncertain=True),)),
         ("4+?R12A", (Code(4), Code(12, "R", 1, uncertain=True))),
         ("?", None),
-        (" ? ", None),
         ("", ()),
-        ("  ", ()),
         ("0", ()),
     ],
 )
@@ -44,19 +38,13 @@ def test_cells(cell, codes):
     [
         ("4+x", "'x' in '4+x'"),
         ("4++7", "'' in '4++7'"),
-        ("4+", "'' in '4+'"),
-        ("4 7", "'4 7'"),
         ("4F", "'4F'"),
-        ("L10R", "'L10R'"),
         ("or 4", "'' in 'or 4'"),
-        ("LR4", "'LR4'"),
         ("100", "'100'"),
-        ("1.5", "'1.5'"),
         ("-4", "'-4'"),
         ("4+0", "'0' in '4+0'"),
         ("4+?", "'?' in '4+?'"),
         ("²", "'²'"),
-        ("n/a", "'n/a'"),
         ("4+7+4", "AU4 stands twice in '4+7+4'"),
         ("12+L12", "AU12 stands twice"),
         ("L12+12", "AU12 stands twice"),
@@ -111,18 +99,7 @@ def test_unscored_presence_can_have_another_intensity_and_halves_can_be_left_out
 
 
 @pytest.mark.parametrize(
-    ("intensity", "letter"),
-    [
-        (0.001, "A"),
-        (0.2, "A"),
-        (0.2001, "B"),
-        (0.4, "B"),
-        (0.5, "C"),
-        (0.6, "C"),
-        (0.8, "D"),
-        (0.81, "E"),
-        (1, "E"),
-    ],
+    ("intensity", "letter"), [(0.001, "A"), (0.2001, "B"), (0.5, "C"), (0.6, "C"), (0.81, "E")]
 )
 def test_every_intensity_above_zero_is_written_with_its_letter(intensity, letter):
     for kind in (np.float64, np.float32):
@@ -155,11 +132,10 @@ def test_a_table_without_au_columns_was_not_coded():
     assert codes_from_columns(pd.DataFrame({"frame": [1, 2]})) == [None, None]
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_back_and_forth_loses_nothing(seed):
-    rng = np.random.default_rng(seed)
+def test_back_and_forth_loses_nothing():
+    rng = np.random.default_rng(0)
     rows = []
-    for _ in range(30):
+    for _ in range(200):
         if rng.random() < 0.1:
             rows.append(None)
             continue

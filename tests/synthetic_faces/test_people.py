@@ -113,17 +113,7 @@ def test_features_and_age_are_as_wide_as_the_looks_say(head):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("age", (0.5, 0.8)),
-        ("age", (0.9, 0.8)),
-        ("features", 0.6),
-        ("texture", -1),
-        ("beard", 1.1),
-        ("glasses", -0.1),
-        ("folds", 2),
-        ("children", 1.5),
-    ],
+    ("field", "value"), [("age", (0.9, 0.8)), ("texture", -1), ("beard", 1.1), ("children", 1.5)]
 )
 def test_looks_out_of_range_are_refused_by_name(field, value):
     with pytest.raises(SettingError, match=field):

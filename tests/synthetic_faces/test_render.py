@@ -52,7 +52,7 @@ def on_picture(points, person, head):
     return np.stack([(across / window + 1) * SIZE / 2, (1 - up / window) * SIZE / 2], axis=-1)
 
 
-@pytest.mark.parametrize("au", ["AU1", "AU2", "AU4", "AU5", "AU9", "AU10", "AU12", "AU14", "AU15", "AU26"])
+@pytest.mark.parametrize("au", ["AU2", "AU5", "AU9", "AU12", "AU26"])
 def test_a_unit_changes_the_picture_where_its_mesh_moves(au, renderer, person, neutral, head):
     weights = facs.action_weights(shown(**{au: 1}), person.muscles.units, head.action_names.tolist())
     moved = head.express(person.vertices, weights)
@@ -153,9 +153,7 @@ def test_head_pose_turns_the_nose():
     np.testing.assert_allclose(render._rotation(0, 0, 0.3) @ nose, nose, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "pose", [{"yaw": 0.4}, {"pitch": 0.3}, {"roll": 0.4}, {"yaw": 0.3, "pitch": -0.2, "roll": 0.3}]
-)
+@pytest.mark.parametrize("pose", [{"pitch": 0.3}, {"yaw": 0.3, "pitch": -0.2, "roll": 0.3}])
 def test_the_head_covers_the_picture_where_it_was_turned_to(pose, renderer, person, head):
     # Far brighter than white: no skin is as light as the background.
     before = dataclasses.replace(PLAIN, background=(9.0, 0.0, 0.0), gloss=0.0, **pose)

@@ -112,15 +112,11 @@ def pixel(position, value):
     ("row", "field", "edit", "message"),
     [
         (4, 1, lambda t: t.rpartition(" ")[0], "line 6: 2303 pixel values; expected 2304"),
-        (4, 1, lambda t: t + " 7", "line 6: 2305 pixel values; expected 2304"),
         (0, 1, pixel(0, "256"), "line 2: pixel 1 is '256'; expected whole numbers from 0 to 255"),
-        (3, 1, pixel(7, "1.5"), "line 5: pixel 8 is '1.5'"),
         (3, 1, pixel(7, "²"), "line 5: pixel 8 is '²'"),
         (3, 1, pixel(7, ""), "line 5: pixel 8 is ''"),
-        (3, 1, pixel(7, "0255"), "line 5: pixel 8 is '0255'"),
         (3, 1, pixel(7, "1\t2"), "line 5: pixel 8 is '1\\t2'"),
         (5, 0, lambda t: "7", "line 7: emotion '7'; expected 0 to 6 (anger, disgust"),
-        (5, 0, lambda t: "", "line 7: emotion ''"),
         (5, 0, lambda t: "angry", "line 7: emotion 'angry'"),
         (2, 2, lambda t: "Test", "line 4: Usage 'Test'; expected Training, PublicTest, PrivateTest"),
         (2, 2, lambda t: t + ",x", "line 4: 4 field(s) instead of 3"),
@@ -139,7 +135,7 @@ def test_the_first_of_several_bad_rows_is_named_far_into_the_file(folder):
         read_fer2013(write(folder, rows))
 
 
-@pytest.mark.parametrize("keep", [1, 2, 40, 5000, -3, -12, -14])
+@pytest.mark.parametrize("keep", [1, 40, 5000, -3, -14])
 def test_a_last_line_cut_short_is_refused(folder, keep):
     rows = rows_of(pictures(6))
     write(folder, rows)
@@ -156,10 +152,8 @@ def test_a_last_line_cut_short_is_refused(folder, keep):
         (b"", "line 1: empty; expected the header emotion,pixels,Usage"),
         (b"emotion,pixels,Usage\n", "line 2: no pictures after the header"),
         (b"emotion,pixels\n", "line 1: column 'Usage' is missing"),
-        (b"pixels,Usage\n", "line 1: column 'emotion' is missing"),
         (b"emotion, Usage, pixels\n", "line 2: no pictures after the header"),
         (b"emotion,pixels,Usage,Usage\n", "line 1: columns in another order or too many"),
-        (b"emotion,pixels,Usage\n\n", "line 2: 0 field(s) instead of 3"),
         (b"emotion,pixels,Usage\n" + b"1 " * (3 << 20), "line 2: not readable as csv"),
     ],
 )
@@ -207,11 +201,8 @@ def test_votes_are_joined_by_row(folder):
     ("edit", "message"),
     [
         (lambda rows: rows[:-1], "5 rows of votes for the 6 rows"),
-        (lambda rows: [*rows, rows[0]], "7 rows of votes for the 6 rows"),
         (lambda rows: changed(rows, 3, 4, lambda t: "many"), "line 5: surprise votes 'many'"),
-        (lambda rows: changed(rows, 3, 4, lambda t: "-1"), "line 5: surprise votes '-1'"),
         (lambda rows: changed(rows, 3, 11, lambda t: ""), "line 5: NF votes ''"),
-        (lambda rows: changed(rows, 3, 11, lambda t: "1.5"), "line 5: NF votes '1.5'"),
         (lambda rows: [*rows[:-1], rows[-1][:-4]], "line 7: 10 fields; expected 12"),
         (lambda rows: [rows[1], rows[0], *rows[2:]], "line 2: Usage 'PublicTest', but that row"),
         (

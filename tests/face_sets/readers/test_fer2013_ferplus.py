@@ -30,8 +30,6 @@ def votes(**counts) -> list[int]:
         (votes(neutral=4, anger=3, disgust=1, sadness=1, fear=1), NEUTRAL),  # 4 of 7
         (votes(contempt=6, neutral=4), CONTEMPT),
         (votes(unknown=6, fear=4), UNKNOWN),
-        (votes(NF=10), NF),
-        (votes(neutral=1, anger=1, fear=1), -1),
         (votes(), -1),
     ],
 )
