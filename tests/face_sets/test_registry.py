@@ -161,12 +161,6 @@ def test_every_file_that_a_reader_may_read_counts(data, name, first, second):
     assert keys[0] == "absent" and len(set(keys)) == 3
 
 
-def test_a_file_just_written_is_hashed_again(data):
-    write_fer2013(data)
-    open_faces(request("fer2013"))
-    assert not (data.parent / "cache" / "digests").exists()
-
-
 def test_the_remembered_digest_saves_reading_the_file(data, monkeypatch):
     monkeypatch.setattr(registry, "_SETTLED_NS", -1)
     csv = write_fer2013(data)

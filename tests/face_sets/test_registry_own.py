@@ -61,12 +61,6 @@ def test_a_set_that_is_gone_is_absent_and_refused_with_the_known_ones(data):
         require_source("mine")
 
 
-def test_a_change_of_a_picture_changes_the_key(data):
-    key = fingerprint(MINE)
-    Image.fromarray(np.full((16, 16), 77, np.uint8)).save(data / "mine" / "3.png")
-    assert fingerprint(MINE) != key
-
-
 @pytest.mark.defect("D1")
 @pytest.mark.parametrize("name", ["3.png", "new.png", "notes.txt"])
 def test_a_pipe_is_refused_and_nothing_waits_for_it(data, name):

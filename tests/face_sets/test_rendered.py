@@ -235,10 +235,3 @@ def test_what_fails_in_a_worker_is_said(own_cache, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(RenderError, match="ended with status 1 as it started"):
         scripted_faces(two_people(), size=16, workers=1)
-
-
-def test_size_and_domain_are_checked_before_anything_is_rendered():
-    with pytest.raises(SettingError, match="size"):
-        scripted_faces(two_people(), size=8)
-    with pytest.raises(SettingError, match="synthetic domain"):
-        scripted_faces(two_people(), domain="zoo")

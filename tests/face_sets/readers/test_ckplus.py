@@ -9,8 +9,6 @@ from PIL import Image
 
 from face_sets.faceset import FaceSet
 from face_sets.readers.ckplus import read_ckplus
-from face_sets.registry import open_faces
-from face_sets.request import FaceRequest
 from ferbook.errors import DataError
 from tests.face_sets.readers.writers.ckplus import write_ckplus
 
@@ -200,25 +198,6 @@ def test_a_frame_without_landmarks_takes_the_window_of_the_first(copy):
     faces = copy.read(16)
     assert len(faces) == 12 and faces.pixels[:4, 0, 0].tolist() == [1, 4, 5, 6]
     assert np.isnan(faces.landmarks).all(axis=(1, 2)).tolist() == [False, False, True, False] * 3
-
-
-def test_a_foreign_layout_says_what_is_missing(tmp_path):
-    empty = tmp_path / "empty"
-    with pytest.raises(DataError, match=r"empty/cohn-kanade-images: not found"):
-        read_ckplus(empty, SIZE)
-    empty.mkdir()
-    with pytest.raises(DataError, match=r"cohn-kanade-images: not found\. Expected the official archives"):
-        read_ckplus(empty, SIZE)
-
-
-def test_another_form_of_the_set_is_told_where_it_is_opened(tmp_path, monkeypatch):
-    monkeypatch.setenv("FER_DATA", str(tmp_path))
-    (tmp_path / "ckplus" / "CK+48").mkdir(parents=True)
-    with pytest.raises(DataError, match=r"CK\+48 is not CK\+ as released"):
-        open_faces(FaceRequest("ckplus"))
-    (tmp_path / "ckplus" / "ckextended.csv").write_text("emotion,pixels,Usage\n")
-    with pytest.raises(DataError, match=r"ckextended\.csv is not CK\+ as released: it numbers the emotions"):
-        open_faces(FaceRequest("ckplus"))
 
 
 def face_set(

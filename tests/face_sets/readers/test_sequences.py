@@ -141,10 +141,3 @@ def test_large_pictures_are_searched_in_a_reduced_copy(monkeypatch):
     assert searched == [(320, 480)]
     assert (window.left, window.top, window.side) == pytest.approx((600, 400, 400), abs=8)
     assert face_window(np.zeros((640, 900), np.uint8)) is None
-
-
-def test_each_person_is_in_one_split(detector):
-    own = pictures(40, 20)
-    faces = gathered([clip_of(f"p{k}", own[2 * k], own[2 * k + 1]) for k in range(20)], "whole")
-    assert faces.table.groupby("subject")["split"].nunique().max() == 1
-    assert set(faces.table["split"]) == {"train", "valid", "test"}
