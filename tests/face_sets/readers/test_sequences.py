@@ -105,7 +105,7 @@ def test_what_shows_no_face_is_left_out_and_counted(detector):
 
 
 def test_a_clip_that_lacks_one_picture_is_left_out_whole(detector):
-    marks = np.stack([np.linspace(15, 35, LANDMARKS), np.linspace(15, 35, LANDMARKS)], axis=1)
+    marks = np.stack([np.linspace(20, 40, LANDMARKS), np.linspace(5, 55, LANDMARKS)], axis=1)
     bare, *marked = clip_of("d", BLANK, BLANK, BLANK)
     bare = [bare, *(replace(row, landmarks=marks) for row in marked)]
     whole = gathered([clip_of(n, FACE, FACE) for n in "abc"] + [bare], "clip")
