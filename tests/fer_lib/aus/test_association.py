@@ -65,36 +65,6 @@ def test_values_worked_by_hand(measure, value):
 
 
 @pytest.mark.parametrize("measure", MEASURES)
-def test_order_of_pictures_filters_and_aus_does_not_matter(pictures, measure):
-    maxima, present = pictures
-    found = statistic(maxima, present, measure)
-    generator = np.random.default_rng(0)
-    rows, filters, aus = (generator.permutation(n) for n in (200, 6, 5))
-    again = statistic(maxima[rows][:, filters], present[rows][:, aus], measure)
-    assert again == pytest.approx(found[np.ix_(filters, aus)], abs=1e-12)
-
-
-@pytest.mark.parametrize("measure", MEASURES)
-def test_another_unit_of_the_response_changes_only_measures_that_have_it(pictures, measure):
-    maxima, present = pictures
-    scale = 4 if measure == "mean_difference" else 1
-    # A response that lies between two bins may fall into either after a shift.
-    shift = 0 if measure == "kl" else 1
-    found = statistic(4 * maxima + shift, present, measure)
-    assert found == pytest.approx(scale * statistic(maxima, present, measure), abs=1e-9)
-
-
-@pytest.mark.parametrize("measure", MEASURES)
-def test_exchanging_present_and_absent_turns_the_sign_of_the_signed(pictures, measure):
-    maxima, present = pictures
-    found, turned = (statistic(maxima, given, measure) for given in (present, 1 - present))
-    if measure == "kl":
-        assert (found > 0).all() and (turned > 0).all()
-    else:
-        assert turned == pytest.approx(-found)
-
-
-@pytest.mark.parametrize("measure", MEASURES)
 def test_a_filter_that_answers_to_all_pictures_alike_has_no_association(pictures, measure):
     maxima, present = pictures
     maxima[:, 2], maxima[:, 4] = 0, 0.1
@@ -110,13 +80,6 @@ def test_an_au_that_nobody_or_everybody_shows_has_none_defined(pictures, measure
     present[:, 0], present[:, 1], present[:, 4] = 0, 1, np.nan
     found = statistic(maxima, present, measure)
     assert np.isnan(found[:, [0, 1, 4]]).all() and np.isfinite(found[:, 2:4]).all()
-
-
-def test_a_perfect_detector():
-    shown = np.repeat([1.0, 0.0], 10)[:, None]
-    responses = shown * 3 + np.linspace(0, 1, 20)[:, None]
-    assert statistic(responses, shown, "auroc") == 1
-    assert statistic(-responses, shown, "auroc") == -1
 
 
 @pytest.mark.parametrize("measure", MEASURES)

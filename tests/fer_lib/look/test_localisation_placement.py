@@ -40,16 +40,6 @@ def test_energy_spread_evenly_has_the_area_share():
     assert overlaps(even, regions, [0.3])[..., 0] == pytest.approx(area_share(regions))
 
 
-def test_energy_all_inside_or_all_outside():
-    maps, regions = random_pairs()
-    inside = maps * regions[:, 0]
-    assert energy_share(inside, regions[:, 0]) == pytest.approx(1)
-    assert pointing_game(inside, regions[:, 0], 0).tolist() == [1] * 5
-    assert not energy_share(maps * ~regions[:, 0], regions[:, 0]).any()
-    assert not pointing_game(maps * ~regions[:, 0], regions[:, 0], 0).any()
-    assert overlaps(regions[:, 0].astype(float), regions[:, 0]) == pytest.approx(1)
-
-
 def test_a_naive_loop_gives_the_same():
     maps, regions = random_pairs()
     thresholds = np.array([0.2, 0.5, 0.9])

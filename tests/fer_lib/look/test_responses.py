@@ -223,9 +223,3 @@ def test_ranking_by_hand():
     assert np.allclose(table["mean_top"], [4, 1, np.nan, np.nan], equal_nan=True)
     # (1 - 1²/4) / (1 - 1/4) = 1 for a response to one picture of four; equal responses to all: 0.
     assert np.allclose(table["selectivity"], [1, 0, np.nan, np.nan], equal_nan=True)
-
-
-def test_mean_of_the_top_pictures():
-    found = responses([[3, 1], [5, 1], [2, 7]])
-    table = rank_filters(found, np.array([[1, 2], [2, -1]]))
-    assert table["filter"].tolist() == [1, 0] and table["mean_top"].tolist() == [7, 3.5]

@@ -278,14 +278,6 @@ def test_measures_are_those_of_scipy_and_by_hand():
             assert row["absolute"] == pytest.approx(spearmanr(abs(a), abs(b)).statistic, abs=1e-6)
 
 
-def test_a_map_is_like_itself_and_its_negative_differs_in_sign_only():
-    maps = drawn(3)
-    same = table(projections(maps), projections(2 * maps), [0, 1, 2])
-    assert np.allclose(same["similarity"], 1)
-    negative = table(projections(maps), projections(-maps), [0, 1, 2])["similarity"]
-    assert np.allclose(negative["signed"], -1) and np.allclose(negative["absolute"], 1)
-
-
 def test_pixels_beyond_the_picture_are_not_compared():
     one, other = drawn(2), drawn(2, seed=1)
     corners = [

@@ -14,14 +14,6 @@ def test_parameters_counted_by_hand():
     assert sum(p.numel() for p in ResidualNet(7).parameters()) == total
 
 
-def test_depth_adds_blocks_that_keep_the_shape():
-    parameters = [
-        sum(p.numel() for p in ResidualNet(7, widths=(8, 16), depths=(1, depth)).parameters())
-        for depth in (1, 3)
-    ]
-    assert parameters[1] - parameters[0] == 2 * 2 * (16 * 16 * 9 + 2 * 16)
-
-
 def test_maps_of_each_stage_at_48_pixels():
     model, shapes = ResidualNet(7, widths=(4, 6, 8)).eval(), {}
     for name, layer in model.named_children():

@@ -74,13 +74,6 @@ def test_accuracy_has_an_interval_over_clusters(scored):
     assert "40 clusters" in found.how
 
 
-def test_names_of_clusters_do_not_matter(scored):
-    labels, predicted, subjects = scored
-    renamed = accuracy(labels, predicted, subjects * 13 + 4, draws=100)
-    assert renamed == accuracy(labels, predicted, subjects, draws=100)
-    assert renamed != accuracy(labels, predicted, subjects, draws=100, seed=1)
-
-
 def test_no_interval_without_a_reason():
     one = accuracy(LABELS, PREDICTED, np.zeros(6, int))
     assert (one.low, one.high) == (None, None) and one.why == "fewer than two clusters"

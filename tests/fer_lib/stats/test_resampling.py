@@ -77,6 +77,7 @@ def test_intervals_cover_where_naming_pictures_independent_does_not():
     assert covered["pictures"] / studies < 0.80
 
 
+@pytest.mark.slow
 def test_few_people_are_covered_better_than_by_percentiles():
     """Eight people: plain percentiles hold the truth far less often than they say, expanded ones nearly
     so.

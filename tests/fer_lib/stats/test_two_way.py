@@ -76,7 +76,10 @@ def test_without_seed_errors_the_rule_is_that_over_people_and_a_share_ends_at_it
     assert share.high == 1 and share.low < interval(0.9, draws, 20).low
 
 
-@pytest.mark.parametrize(("networks", "spread"), [(2, 1.0), (3, 0.2), (3, 1.0), (5, 1.0)])
+SLOW = [pytest.param(*each, marks=pytest.mark.slow) for each in ((2, 1.0), (3, 0.2), (5, 1.0))]
+
+
+@pytest.mark.parametrize(("networks", "spread"), [(3, 1.0), *SLOW])
 def test_few_networks_are_covered_whatever_their_share_of_the_variance(networks, spread):
     """Means of 2 to 5 networks over 20 people, by draws and by groups left out: of 300 intervals at least
     95 % hold 0, within three standard errors. Welch's degrees of freedom fall short of it with two.
@@ -104,6 +107,7 @@ def test_what_people_do_to_both_sides_cancels_in_their_difference():
     assert (apart.low, apart.high) == pytest.approx((still.low, still.high))
 
 
+@pytest.mark.slow
 def test_networks_and_people_are_covered_together():
     """Means of 8 networks over 40 people: 95 % of 400 intervals hold 0, within four standard errors."""
     generator, held = np.random.default_rng(5), 0

@@ -117,11 +117,6 @@ def test_a_smaller_size_shows_the_same_picture(pictures):
     assert torch.allclose(small, torch.nn.functional.avg_pool2d(large, 2), atol=2e-3)
 
 
-def test_augmentations_by_name():
-    assert AUGMENTATIONS["none"] is None
-    assert AUGMENTATIONS["published"] == Augmentation()
-
-
 def test_grey_jitter_is_power_gain_offset():
     grey = torch.full((500, 1, 4, 4), 0.5)
     exact = augment(grey, replace(UNCHANGED, gamma=(2.0, 2.0), gain=(1.2, 1.2)), seeded())

@@ -16,7 +16,7 @@ from fer_lib.train.device import Precision
 from fer_lib.train.learner import face_learner, fit, seed_everything
 from fer_lib.train.predict import predict
 from fer_lib.train.recipe import TrainingRecipe
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import ParameterError
 
 PLAIN = TrainingRecipe(epochs=2, batch_size=8, lr=0.02, schedule="constant", augment="none")
 
@@ -63,7 +63,7 @@ def voted(faces):
 
 @pytest.mark.parametrize(
     ("schedule", "precision"),
-    [("constant", "fp32"), ("onecycle", "fp32"), ("cosine", "fp32"), ("onecycle", "bf16")],
+    [("constant", "fp32"), ("onecycle", "bf16"), ("cosine", "fp32")],
 )
 def test_learns_what_can_be_learned(faces, classes, schedule, precision, capfd):
     model, training = trained(faces, classes, epochs=8, precision=precision, schedule=schedule)
@@ -296,11 +296,6 @@ def test_divergence_in_the_first_epoch_gives_the_first_weights_back(faces, class
     assert torch.equal(weights_of(model), before) and not model.training
 
 
-def test_too_high_a_rate(faces, classes):
-    with pytest.raises(ParameterError, match=r"diverged in .*epoch 1.*smaller lr than 1e\+10"):
-        trained(faces, classes, lr=1e10)
-
-
 def test_a_validation_that_gives_no_number_ends_training(faces, classes):
     """The step before it was finite: the weights that it left are not."""
     model = Scripted([0.75, 0.5, 1.0], [1, np.nan, 1], train_steps=3)
@@ -371,16 +366,6 @@ def test_every_size_that_growing_pictures_will_have_is_tried_before_the_first_st
         train(oblong, model, classes, changed(recipe, epochs=5), precision="fp32")
     assert torch.equal(weights_of(model), before)
     assert len(train(oblong, model, classes, changed(recipe, epochs=3), precision="fp32").curve) == 3
-
-
-def test_an_absent_class_is_named(faces):
-    with pytest.raises(DataError, match="no picture of fear, sadness in the split 'train'"):
-        trained(faces, ("neutral", "fear", "happiness", "sadness"))
-
-
-def test_the_loss_of_votes_needs_votes(faces, classes):
-    with pytest.raises(DataError, match="no column vote_neutral, vote_happiness"):
-        trained(faces, classes, loss="votes")
 
 
 @pytest.mark.parametrize("loss", ["votes", "cross_entropy"])

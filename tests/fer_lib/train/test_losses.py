@@ -137,16 +137,6 @@ def test_the_features_gradient_reaches_the_network_below(model):
     assert model.output.weight.grad is None
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_loss_is_a_number_per_batch_whose_order_does_not_matter(logits, labels, model, name):
-    assert called(build_loss(name, model, n_classes=4), logits, labels).shape == ()
-    order = torch.randperm(12, generator=seeded(5))
-    loss, again = (build_loss(name, model, n_classes=4) for _ in range(2))
-    features = (torch.randn(12, 6, generator=seeded(3)),) if name == "centre" else ()
-    mixed = again(logits[order], labels[order], *(f[order] for f in features))
-    assert torch.allclose(loss(logits, labels, *features), mixed)
-
-
 def test_a_loss_that_there_is_not_is_refused():
     model = build_network("zhu", 3, 16)
     with pytest.raises(ParameterError, match="no loss 'centre_loss'"):
