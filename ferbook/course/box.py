@@ -3,14 +3,17 @@ bubblewrap: no network, no files but Python's and its folder's, limits that are 
 """
 
 import atexit
+import errno
 import os
+import secrets
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
 import time
 from asyncio import Event, create_task, sleep
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +34,7 @@ from ferbook.errors import MissingError
 MEMORY, PROCESSES, FILES, CELLS_EACH = 3 * 2**30, 64, 256 * 2**20, 3
 # What gathers on this side: bytes of a kernel's message, and how many wait; threads of whoever grades, as
 # a fork bomb reaches between two looks; seconds between them, and until a kernel has to be there.
+TOO_LONG = "it took longer than"  # a cell, or the whole notebook
 _MESSAGE, _WAITING, _BOMB, _WATCH, _START = 4 * 2**20, 64, 4096, 0.2, 60
 
 
@@ -84,12 +88,48 @@ def run_cells(
     takes longer than ``seconds`` is interrupted, and the next one runs; after ``often`` times as long nothing
     more does. What cells print decides nothing.
     """
-    with tempfile.TemporaryDirectory(prefix="fer-", dir="/tmp") as folder:  # a socket's path has to be short
+    folder, ran = Path(tempfile.mkdtemp(prefix="fer-", dir="/tmp")), Ran()  # a socket's path has to be short
+    try:
         for name, file in files.items():
-            shutil.copyfile(file, Path(folder, name))
-        ran = Ran()
-        run_sync(_run)(sources, Path(folder), ran, seconds=seconds, whole=often * seconds, boxed=boxed)
+            shutil.copyfile(file, folder / name)
+        run_sync(_run)(sources, folder, ran, seconds=seconds, whole=often * seconds, boxed=boxed)
         return ran
+    finally:
+        remove_tree(folder)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder in which a student's code wrote, however deep it is, without following a link.
+
+    Folders are moved up and removed one by one. Python's own removal recurses, and changed permissions
+    behind links before 3.11.8 and 3.12.1 (CVE-2023-6597).
+    """
+    how, o_path = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, getattr(os, "O_PATH", 0)
+    top = os.open(folder, how)
+    try:
+        waiting = ["."]
+        while waiting:
+            name = waiting.pop()
+            inner = os.open(name, how, dir_fd=top)
+            try:
+                for entry in os.listdir(inner):
+                    if not stat.S_ISDIR(os.lstat(entry, dir_fd=inner).st_mode):
+                        os.unlink(entry, dir_fd=inner)
+                    else:
+                        # Without its permissions a folder can neither be moved nor read.
+                        with suppress(OSError):
+                            place = os.open(entry, o_path | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=inner)
+                            os.chmod(f"/proc/self/fd/{place}", 0o700)
+                            os.close(place)
+                        waiting.append(f"fer-{secrets.token_hex(16)}")
+                        os.rename(entry, waiting[-1], src_dir_fd=inner, dst_dir_fd=top)
+            finally:
+                os.close(inner)
+            if name != ".":
+                os.rmdir(name, dir_fd=top)
+    finally:
+        os.close(top)
+    folder.rmdir()
 
 
 class _Silent(NotebookClient):
@@ -121,7 +161,7 @@ async def _run(
         if said["status"] != "ok":
             words = (str(said.get(name, ""))[:600] for name in ("ename", "evalue"))
             kind, message = (word.encode("utf-8", "backslashreplace").decode() for word in words)
-            slow = f"it took longer than {seconds:.0f} s"
+            slow = f"{TOO_LONG} {seconds:.0f} s"
             error = (kind or "stopped", slow if kind == "KeyboardInterrupt" else message)
         # Cells without code are not executed.
         ran.errors += [*[None] * (cell_index - len(ran.errors)), error]
@@ -151,25 +191,46 @@ def _tree(manager: AsyncKernelManager) -> list[psutil.Process]:
     return []
 
 
+def written(place: Path, processes: Iterable[int]) -> tuple[int, bool]:
+    """Return the bytes of the files below ``place`` and of the processes' open files that have no name, in
+    memory too; and whether a folder is too deep to be looked into.
+    """
+    sizes, deep, waiting = {}, False, [str(place)]
+    while waiting:
+        try:
+            for entry in os.scandir(waiting.pop()):
+                state = entry.stat(follow_symlinks=False)
+                sizes[state.st_dev, state.st_ino] = 512 * state.st_blocks
+                waiting += [entry.path] * stat.S_ISDIR(state.st_mode)
+        except OSError as fault:
+            deep |= fault.errno == errno.ENAMETOOLONG
+    for process in processes:
+        with suppress(OSError):
+            for entry in os.scandir(f"/proc/{process}/fd"):
+                with suppress(OSError):
+                    state = os.stat(entry.path)
+                    if stat.S_ISREG(state.st_mode) and not state.st_nlink:
+                        sizes[state.st_dev, state.st_ino] = 512 * state.st_blocks
+    return sum(sizes.values()), deep
+
+
 async def _watch(manager: AsyncKernelManager, place: Path, whole: float, ran: Ran, ready: Event) -> None:
     """End a kernel that takes more than it may, from when it is ``ready``."""
     await ready.wait()
     start = time.monotonic()
     while not ran.ended:
         await sleep(_WATCH)
-        tree, memory, size = _tree(manager), 0, 0
+        tree, memory = _tree(manager), 0
         for process in tree:
             with suppress(psutil.Error):
                 memory += process.memory_info().rss
-        for folder, _, names in os.walk(place):
-            for name in names:
-                with suppress(OSError):
-                    size += 512 * os.lstat(os.path.join(folder, name)).st_blocks
+        size, deep = written(place, [process.pid for process in tree])
         excess = {
-            f"it took longer than {whole:.0f} s": time.monotonic() > start + whole,
+            f"{TOO_LONG} {whole:.0f} s": time.monotonic() > start + whole,
             f"it took more than {MEMORY >> 30} GiB of memory": memory > MEMORY * 4 // 3,
             f"it started more than {PROCESSES} processes": len(tree) > PROCESSES,
             f"it wrote more than {FILES >> 20} MiB": size > FILES,
+            "it made folders that are nested too deeply": deep,
         }
         ran.ended = next((why for why, true in excess.items() if true), "")
     kill(_tree(manager))

@@ -6,6 +6,7 @@ import copy
 import runpy
 import tempfile
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
@@ -51,7 +52,7 @@ def make_data(assignment: Assignment, variant: int) -> dict[str, np.ndarray]:
 
 
 def make_bundle(
-    assignment: Assignment, folder: Path, variants: range, advance: Advance = lambda: None
+    assignment: Assignment, folder: Path, variants: Iterable[int], advance: Advance = lambda: None
 ) -> None:
     """What grading holds of an assignment: the instructor notebook, and of each variant the data and the
     key, from a run of the instructor notebook. Raises BookError where that fails its own checks.
@@ -76,34 +77,40 @@ def make_bundle(
 
 def build_course(names: list[str] | None, course: Path, students: list[str]) -> list[str]:
     """Build the assignments of those names, all where none is named, into the folder ``course``; what is
-    up to date stays. ``students``: those who get a variant, or keep the one that ``variants.csv`` gave them.
+    up to date stays. ``students``: those who get a variant, or keep the one that ``variants.csv`` gave them;
+    variants that none of them has are not made, and all are where there is no list.
     Returns a line for each assignment.
     """
     listed = listed_variants(course)
     chosen, lines = assignments(paths.root() / "assignments", names), []
     course.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with steps("variants", MOST_VARIANTS * len(chosen) or 1) as advance:
+    given = {student: int(listed.get(student) or variant_of(student)) for student in students}
+    needed = {*given.values()} or {*range(MOST_VARIANTS)}
+    with steps("variants", len(needed) * len(chosen) or 1) as advance:
         for name, each in chosen.items():
             built = course / name / "digest"
-            if built.is_file() and built.read_text() == each.digest():
+            there = {
+                number for number in range(MOST_VARIANTS) if beside(built.parent, number)["key.npz"].is_file()
+            }
+            if built.is_file() and built.read_text() == each.digest() and needed <= there:
                 lines.append(f"{name}: up to date")
-                advance(MOST_VARIANTS)
+                advance(len(needed))
                 continue
             with whole_folder(built.parent, replace=True) as folder:
-                make_bundle(each, folder, range(MOST_VARIANTS), advance)
-                _release(each, folder)
-            lines.append(f"{name}: {sum(each.points.values()):g} points, {MOST_VARIANTS} variants")
+                make_bundle(each, folder, variants := sorted(needed | there), advance)
+                _release(each, folder, variants)
+            lines.append(f"{name}: {sum(each.points.values()):g} points, {len(variants)} variants")
     if students:
-        rows = [f"{student},{listed.get(student) or variant_of(student)}" for student in students]
+        rows = [f"{student},{variant}" for student, variant in given.items()]
         write_atomically(course / "variants.csv", "\n".join(["student,variant", *rows]) + "\n")
     return lines
 
 
-def _release(assignment: Assignment, folder: Path) -> None:
+def _release(assignment: Assignment, folder: Path, variants: Iterable[int]) -> None:
     """Write an assignment's notebook and data for students, a zip a variant."""
     name, text = assignment.folder.name, nbformat.writes(released(assignment)) + "\n"
     (folder / "release").mkdir()
-    for variant in range(MOST_VARIANTS):
+    for variant in variants:
         with zipfile.ZipFile(folder / "release" / f"{name}-variant-{variant}.zip", "w") as archive:
             archive.writestr(f"{name}/{name}.ipynb", text, zipfile.ZIP_DEFLATED)
             archive.write(beside(folder, variant)["data.npz"], f"{name}/data.npz")

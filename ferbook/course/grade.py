@@ -7,7 +7,7 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,15 +16,15 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import StrictUndefined, Template
 
-from ferbook.course.box import require_box
+from ferbook.course.box import TOO_LONG, require_box
 from ferbook.course.marking import Assignment, Cell, Judgement, assignments, beside, digest, mark, read_cells
 from ferbook.errors import DataError, ParameterError
 from ferbook.files import read_plain, whole_folder, write_atomically
 from ferbook.steps import steps
 
 MOST_VARIANTS = 8
-# Most bytes and notebooks that a student hands in.
-_LARGEST, _MOST = 20 * 2**20, 50
+# The most that a student hands in: bytes, notebooks, files and folders.
+_LARGEST, _MOST, _ENTRIES = 20 * 2**20, 50, 20_000
 _STUDENT = re.compile(r"\w[\w.@+-]{0,53}")  # with what is added to it a file's name, of at most 255 bytes
 # What systems and notebooks leave behind: nobody's work.
 _LITTER = re.compile(r"\._.*|\.DS_Store|__MACOSX|Thumbs\.db|desktop\.ini|\.ipynb_checkpoints")
@@ -117,7 +117,7 @@ def find_submissions(
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected one folder per student in it")
-    files: dict[str, list[Path]] = {student: [] for student in expected}
+    folders: dict[str, list[Path]] = {student: [] for student in expected}
     submissions = []
     for entry in sorted(folder.iterdir()):
         student = shown(entry.name)
@@ -127,10 +127,15 @@ def find_submissions(
             reason = "no folder that is named as a student can be; links are not followed"
             submissions.append(Submission(student, reason=reason))
         else:
-            own = [file for file in entry.rglob("*.ipynb") if not any(map(_LITTER.fullmatch, file.parts))]
-            files.setdefault(student, []).extend(sorted(own))
-    for student, theirs in files.items():
-        several = [one for one in _of_student(student, theirs, known) if one.assignment in ("", *names)]
+            folders.setdefault(student, []).append(entry)
+    for student, theirs in folders.items():
+        try:
+            files = sorted(file for place in theirs for file in _notebooks(place))
+            several = _of_student(student, files, known)
+        except Exception as fault:  # whatever one student's folder raises is that student's row
+            why = getattr(fault, "strerror", None) or str(fault)
+            several = [Submission(student, reason=f"could not be read ({type(fault).__name__}: {why[:300]})")]
+        several = [one for one in several if one.assignment in ("", *names)]
         found = {one.assignment for one in several}  # "": it is not known what that was for
         missing = [name for name in names if not found & {name, ""}]
         several += [Submission(student, name, reason="no notebook handed in") for name in missing]
@@ -138,6 +143,22 @@ def find_submissions(
             one.look_at.append("not in variants.csv")
         submissions += several
     return submissions
+
+
+def _notebooks(folder: Path) -> Iterator[Path]:
+    """The notebooks in a student's folder and in those below it; links to folders are not followed."""
+    waiting, count = [folder], 0
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if (count := count + 1) > _ENTRIES:
+                    raise ValueError(f"more than {_ENTRIES:,} files and folders")
+                if _LITTER.fullmatch(entry.name):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
+                elif entry.name.endswith(".ipynb"):
+                    yield Path(entry.path)
 
 
 def _of_student(student: str, files: list[Path], known: Mapping[str, Assignment]) -> list[Submission]:
@@ -187,12 +208,16 @@ def grade(folder: Path, course: Path, out: Path, names: list[str] | None, boxed:
     todo = [each for each in submissions if not each.reason]
     for name in {each.assignment: "" for each in todo}:
         model = known[name]
-        checks = mark(model, model.solution, beside(model.folder, 0), boxed).checks
+        built = min(model.folder.glob("variant-*")).name.removeprefix("variant-")
+        checks = mark(model, model.solution, beside(model.folder, built), boxed).checks
         if told := "; ".join(f"{check} ({why})" for check, why in checks.items() if why):
             raise DataError(f"{name}: nothing is graded, for here the model solution itself fails {told}")
 
     def work(each: Submission) -> None:
         model, variant = known[each.assignment], variants.get(each.student) or variant_of(each.student)
+        if not beside(model.folder, variant)["key.npz"].is_file():
+            each.reason = f"variant {variant} is not built: add the student to the list, and build again"
+            return
         try:
             each.verdict = mark(model, each.cells, beside(model.folder, variant), boxed)
         except Exception as fault:  # whatever one submission raises is its row, and stops no other
@@ -285,7 +310,8 @@ def _report(submissions: list[Submission], known: Mapping[str, Assignment], out:
         row["points"] = f"{verdict.points:g}" if each.verdict else ""
         row["by_hand"] = f"{sum(float(points or 0) for points in given):g}" if given else ""
         row["of"] = sum(known[each.assignment].points.values()) if each.assignment else ""
-        row |= {"not_graded": given.count(""), "reason": each.reason or verdict.ended}
+        slow = [f"{cell}: {what}" for cell, what in verdict.notes if what.startswith(TOO_LONG)]
+        row |= {"not_graded": given.count(""), "reason": each.reason or verdict.ended or ", ".join(slow)}
         row["notes"] = ", ".join(f"{cell}: {what}" for cell, what in verdict.notes)
         row |= {"look_at": ", ".join(each.look_at), "box": "yes" if boxed else "no: the students are trusted"}
         rows.append({name: _plain(f"{text}") for name, text in row.items()})

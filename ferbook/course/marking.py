@@ -3,6 +3,7 @@ earns. The teacher's locked cells and hidden tests are laid over a student's not
 kernel. A check whose cells end without an error has its points; nothing that they print decides.
 """
 
+import builtins
 import hashlib
 import json
 import re
@@ -14,14 +15,24 @@ from typing import Annotated, Literal
 from nbformat import NotebookNode
 from pydantic import AfterValidator, AliasChoices, AliasPath, BaseModel, Field, ValidationError
 
-from ferbook.course.box import run_cells
+from ferbook.course.box import TOO_LONG, run_cells
 from ferbook.errors import BookError, first_fault, require_name
 from ferbook.notebook import read_notebook
 
-HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS\n(.*?)^### END HIDDEN TESTS", re.M | re.S)
+# Hidden tests stand between lines that hold these words, as nbgrader reads them.
+HIDDEN = re.compile(r"^[^\n]*BEGIN HIDDEN TESTS[^\n]*\n(.*?)^[^\n]*END HIDDEN TESTS[^\n]*\n", re.M | re.S)
 WRONG = re.compile(r"^# %% fails (\S+): (.+)\n((?:(?!^# %% ).*\n?)*)", re.M)
 # How a hidden test asks for the instructor's value of a name, after ``key = np.load("key.npz")``.
 KEY = re.compile(r'\bkey\["(\w+)"\]')
+# What code defines at its left edge, attributes that it sets, and lines that say where figures are drawn.
+_ASSIGNED = re.compile(
+    r"^(?:(?:def|class) +(\w+)|(\w+(?: *, *\w+)*) *(?::[^=\n]+)?=(?!=)|for +(\w+(?: *, *\w+)*) in\b"
+    r"|(?:from +\S+ +)?import +(\w[\w. ]*(?:, *\w[\w. ]*)*))",
+    re.M,
+)
+_ATTRIBUTE = re.compile(r"^[ \t]*(\w+(?:\.\w+)+) *=(?!=)", re.M)
+_DISPLAY = re.compile(r"^([ \t]*)%matplotlib\b.*", re.M)
+OWN = "a cell without a task"
 SECONDS = 60  # that a cell may take, by the clock
 _SEEN, _UNSEEN = "in the notebook", "on new inputs"  # the parts of a check
 _TEXT = 2**20  # most characters in a notebook's cells
@@ -53,13 +64,18 @@ def hidden(source: str) -> str:
     return "".join(HIDDEN.findall(source + "\n"))
 
 
+def _text(source: str | list[str]) -> str:
+    """A cell's text with line ends as on Linux, so that an editor on Windows changes nothing."""
+    return "".join(source).replace("\r\n", "\n")
+
+
 class Cell(BaseModel):
     """Of a student's cell what is graded. ``name``: its ``grade_id``, or where an editor dropped that its id,
     which is the same in what was handed out.
     """
 
     cell_type: Literal["code", "markdown", "raw"]
-    source: Annotated[str | Annotated[list[str], Field(fail_fast=True)], AfterValidator("".join)]
+    source: Annotated[str | Annotated[list[str], Field(fail_fast=True)], AfterValidator(_text)]
     name: str = Field("", max_length=200, validation_alias=_NAME)
 
 
@@ -202,6 +218,26 @@ def oddity(cell: NotebookNode, same: list[Cell]) -> str:
     return "edited though it is locked, and restored" if edited else ""
 
 
+def side_effects(model: Assignment, source: str) -> list[str]:
+    """Return what a student's cell changes for all cells below it, hidden tests among them: names of Python,
+    and of functions and modules of locked cells, attributes of modules, the working folder.
+    """
+    locked = "\n".join(text for name, text in model.code.items() if name not in model.solutions)
+    tools = "\n".join(re.findall(r"^(?:def|class|import|from)\b.*", locked, re.M))
+    known = {*dir(builtins), *_assigned(tools)} - {*_assigned("\n".join(model.solutions.values()))}
+    source = "\n".join(line for line in source.splitlines() if line not in locked.splitlines())
+    changed = {name for name in _assigned(source) if name in known and name[0] != "_"}
+    changed |= {name for name in _ATTRIBUTE.findall(source) if name.split(".")[0] in {*known, "builtins"}}
+    told = [f"gives {name} another meaning, also in the cells and tests below" for name in sorted(changed)]
+    folder = "changes the working folder, also for the cells and tests below"
+    return told + [folder] * bool(re.search(r"\bchdir\(|^%?cd ", source, re.M))
+
+
+def _assigned(source: str) -> list[str]:
+    """The names that code defines outside of functions."""
+    return [name.split()[-1] for groups in _ASSIGNED.findall(source) for name in "".join(groups).split(",")]
+
+
 def mark(model: Assignment, student: list[Cell], files: dict[str, Path], boxed: bool) -> Judgement:
     """What the student's notebook earns, beside ``files``."""
     cells: list[tuple[str, str, str]] = []  # the cell's name, which part of a check it is, and its source
@@ -211,17 +247,22 @@ def mark(model: Assignment, student: list[Cell], files: dict[str, Path], boxed: 
         if cell and (what := oddity(cell, same)):
             notes.append((name, what))
         if cell is None or is_solution(cell):
-            cells += [(name, "", each.source) for each in same if each.cell_type == "code"]
+            own = [each.source for each in same if each.cell_type == "code"]
+            notes += [(name or OWN, what) for source in own for what in side_effects(model, source)]
+            # Where a figure is drawn decides nothing, and not each way to draw is there.
+            cells += [(name, "", _DISPLAY.sub(r"\1pass", source)) for source in own]
         elif is_check(cell):
             cells += [(name, _SEEN, visible(cell.source)), (name, _UNSEEN, hidden(cell.source))]
         elif cell.cell_type == "code":
             cells.append((name, "", cell.source))
     ran = run_cells([source for *_, source in cells], files, SECONDS, boxed)
     for (name, part, _), error in zip_longest(cells, ran.errors, fillvalue=("", f"not reached: {ran.ended}")):
+        if error and error[1].startswith(TOO_LONG):
+            notes.append((name or OWN, error[1]))
         if error and part:
             failed.setdefault(name, f"{part}: {_told(part, *error)}")
-        elif error and error[0] not in ("", "NotImplementedError"):
-            notes.append((name or "a cell without a task", f"raised {error[0]}"))
+        elif error and error[0] not in ("", "NotImplementedError", "KeyboardInterrupt"):
+            notes.append((name or OWN, f"raised {error[0]}"))
     checks = {name: failed.get(name, "") for name in model.checks}
     points = sum(model.points[name] for name, message in checks.items() if not message)
     return Judgement(points, checks, notes, ran.ended)

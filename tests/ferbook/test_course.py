@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from ferbook.course import box, marking
+from ferbook.course import box, build, marking
 from ferbook.course import grade as grading
 from ferbook.course.build import build_course, check_assignment, make_data, released
 from ferbook.course.grade import MOST_VARIANTS, grade, read_students, variant_of
@@ -135,6 +135,16 @@ def test_what_is_up_to_date_stays_and_students_get_their_variants(course, exampl
     assert command("course", "build", "dice", "--course", place, "--students", students) == (0, told, "")
     lines = ["ada,7", f"alan,{variant_of('alan')}"]  # what was handed out stays
     assert (place / "variants.csv").read_text().splitlines() == ["student,variant", *lines]
+
+
+def test_only_the_variants_of_the_listed_students_are_built(example, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(build, "make_bundle", lambda _, folder, variants, advance: made.append([*variants]))
+    monkeypatch.setattr(build, "_release", lambda *_: None)
+    (line,) = build_course(["dice"], tmp_path / "course", ["ada", "alan"])
+    assert made == [[variant_of("alan"), variant_of("ada")]] and line.endswith("2 variants")
+    build_course(["dice"], tmp_path / "course", [])
+    assert made[1] == [*range(MOST_VARIANTS)]
 
 
 @pytest.mark.defect("C9")
@@ -277,6 +287,100 @@ def test_checks_that_end_without_an_error_have_their_points_whatever_is_printed(
 # Cells that are not as they were
 
 
+def crlf(notebook):
+    """The notebook as an editor on Windows saves it."""
+    notebook = deepcopy(notebook)
+    for cell in notebook.cells:
+        cell.source = cell.source.replace("\n", "\r\n")
+    return notebook
+
+
+def test_line_ends_of_windows_change_neither_cells_nor_keys(dice):
+    assert cells_of(crlf(dice.notebook)) == cells_of(dice.notebook)
+
+
+@pytest.mark.parametrize(("old", "new"), [("TESTS\n", "TESTS \n"), ("### BEGIN", "#BEGIN"), ("\n", "\r\n")])
+def test_building_and_grading_agree_on_what_is_hidden(copy, old, new):
+    file = copy / "assignments" / "dice" / "dice.ipynb"
+    notebook = nbformat.read(file, as_version=4)
+    for cell in notebook.cells:
+        if cell.id.endswith("_check"):
+            cell.source = cell.source.replace(old, new)
+    nbformat.write(notebook, file)
+    found = the_assignment(copy)
+    for cell in released(found).cells:
+        if cell.id in found.checks:
+            assert cell.source.strip() == marking.visible(found.checks[cell.id])
+            assert marking.hidden(found.checks[cell.id])
+
+
+@pytest.mark.parametrize(
+    ("line", "notes"),
+    [
+        ("max = 0.5", ["gives max another"]),
+        ("sum, mine = 1, 2", ["gives sum another"]),
+        ("def len(x): pass", ["gives len another"]),
+        ("from numpy import abs, sin", ["gives abs another"]),
+        ("np.mean = None", ["gives np.mean another"]),
+        ("import os; os.chdir('/tmp')", ["changes the working folder"]),
+        ("if max == 1: mine = sum([1])\nx = max(1, 2)", []),
+        ("import numpy as np\nfor i in range(3): pass\ndata = 1", []),
+        ("%matplotlib widget", []),
+    ],
+)
+def test_a_line_that_changes_what_tests_see_is_named_and_one_for_figures_costs_nothing(
+    dice, line, notes, monkeypatch
+):
+    ran = []
+    monkeypatch.setattr(
+        marking, "run_cells", lambda cells, *_: ran.extend(cells) or box.Ran([None] * len(cells))
+    )
+    student = [each.model_copy() for each in dice.solution]
+    first = next(cell for cell in student if cell.name in dice.solutions)
+    first.source += f"\n{line}\n"
+    found = [said for name, said in mark(dice, student, {}, boxed=False).notes if name == first.name]
+    assert len(found) == len(notes)
+    assert all(said.startswith(start) for said, start in zip(found, notes, strict=True))
+    assert not any("%matplotlib" in source for source in ran)
+
+
+def test_what_an_endless_cell_did_stands_in_the_table(dice, tmp_path, monkeypatch):
+    slow = ("KeyboardInterrupt", "it took longer than 60 s")
+    monkeypatch.setattr(marking, "run_cells", lambda cells, *_: box.Ran([slow] + [None] * (len(cells) - 1)))
+    one = grading.Submission("ada", "dice", tmp_path / "dice.ipynb", cells=dice.solution)
+    one.verdict = mark(dice, dice.solution, {}, boxed=False)
+    grading._report([one], {"dice": dice}, tmp_path, boxed=False)
+    assert "it took longer than 60 s" in next(csv.DictReader((tmp_path / "grades.csv").open()))["reason"]
+
+
+def test_a_graded_folder_is_removed_and_nothing_behind_its_links_changes(tmp_path):
+    folder, outside = tmp_path / "box", tmp_path / "outside"
+    for place in (folder / "closed" / "inner", outside):
+        place.mkdir(parents=True)
+    (outside / "file").touch(0o640)
+    outside.chmod(0o750)
+    (folder / "closed" / "inner" / "link").symlink_to(outside)
+    (folder / "link").symlink_to(outside / "file")
+    (folder / "closed").chmod(0)
+    box.remove_tree(folder)
+    assert not folder.exists() and oct((outside / "file").stat().st_mode)[-3:] == "640"
+    assert oct(outside.stat().st_mode)[-3:] == "750"
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="files in memory are Linux's")
+def test_files_without_a_name_and_deep_ones_count_as_written(tmp_path):
+    (tmp_path / "named").write_bytes(b"x" * 2**16)
+    memory = os.memfd_create("test")
+    with (tmp_path / "gone").open("wb") as file:
+        (tmp_path / "gone").unlink()
+        for number in (file.fileno(), memory):
+            os.write(number, b"x" * 2**20)
+        os.fsync(file.fileno())
+        size, deep = box.written(tmp_path, [os.getpid()])
+    os.close(memory)
+    assert size >= 2 * 2**20 + 2**16 and not deep
+
+
 def notes_of(dice, student):
     pairs = [(name, same) for name, same in marking.merged(dice, cells_of(student)) if name]
     return {name: said for name, same in pairs if (said := marking.oddity(dice.cells[name], same))}
@@ -377,6 +481,28 @@ def test_each_entry_of_a_class_is_a_row_and_litter_is_nobody(course, tmp_path, g
     assert reasons["pdf"] == "no notebook handed in" and reasons["none"] == "a link, no plain file"
     assert "\\udcff.ipynb" in (tmp_path / "out" / "feedback" / "none.html").read_text()
     assert "links are not followed" in reasons["linked"]
+
+
+def test_one_students_folder_that_cannot_be_read_costs_nobody_else_a_grade(dice, tmp_path, monkeypatch):
+    folder, known = tmp_path / "class", {"dice": dice}
+    for student in ("ada", "deep", "deeper", "many"):
+        hand_in(folder, dice.notebook, student)
+    for student, depth in (("deep", 1500), ("deeper", 2500)):  # beyond recursion; beyond the longest path
+        inner = os.open(folder / student, os.O_RDONLY)
+        for _ in range(depth):
+            os.mkdir("d", dir_fd=inner)
+            outer, inner = inner, os.open("d", os.O_RDONLY, dir_fd=inner)
+            os.close(outer)
+        os.close(inner)
+    monkeypatch.setattr(grading, "_ENTRIES", 3000)
+    (folder / "many" / "more").mkdir()
+    for number in range(3000):
+        (folder / "many" / "more" / f"{number}").touch()
+    reasons = {one.student: one.reason for one in grading.find_submissions(folder, known, known)}
+    assert (reasons["ada"], reasons["deep"]) == ("", "")
+    assert "name too long" in reasons["deeper"] and "more than 3,000" in reasons["many"]
+    box.remove_tree(folder)  # pytest cannot
+    assert not folder.exists()
 
 
 def test_h7_a_student_hands_in_at_most_20_mib_and_50_notebooks(course, tmp_path, grade_all):
