@@ -226,7 +226,7 @@ def test_the_page_is_whole_needs_no_other_file_and_says_each_picture_in_words(ru
         Image.open(io.BytesIO(base64.b64decode(attrs["src"].partition(",")[2]))).verify()
     assert not re.search(r"https?:|<script|<link", page)
     assert "<code>ferbook explain &#39;/" in page and "/&lt;b&gt;&amp;.png&#39; --run a</code>" in page
-    assert len(re.findall(r"verified</td>", page)) == 1 and "~ no unit switched on raises it" in page
+    assert len(re.findall(r"verified</td>", page)) == 1 and "~ no activated unit raises it" in page
 
 
 def test_other_networks_stand_beside_the_first(run, photo, monkeypatch):
@@ -237,7 +237,7 @@ def test_other_networks_stand_beside_the_first(run, photo, monkeypatch):
     assert told.probabilities.shape == (3, 3) and told.units is None
     assert page.count('<b style="left:') == 2 * 3
     assert page.count("others: ") == 3
-    assert "of 3 networks that were taught alike" in page
+    assert "of 3 networks that differ only in their seed" in page
     assert "<code>ferbook run au_verification --run a</code>" in page and "Action units" not in page
 
 
@@ -255,7 +255,7 @@ def test_what_networks_of_photographs_say_stands_first_with_what_they_are_worth(
     lead = re.sub(r"<[^>]+>|\s+", " ", page[page.index('class="lead"') :])
     words = " ".join(lead.split())
     assert "Taken as a photograph: fear , with a probability of 70.0 %" in words
-    assert "names 61.2 % of 3,589 test photographs of fer2013 rightly" in words
+    assert "classifies 61.2 % of 3,589 test photographs of fer2013 correctly" in words
     assert "Taken as a photograph" not in explanation_page(told)
 
 
