@@ -239,8 +239,16 @@ def test_filters_are_judged_on_rendered_people_of_another_seed(faces, domain):
 
 
 def test_populations_beside_are_read_with_the_chapter_s_own():
-    given = AuVerificationParameters(population="photographs_zero_bias", beside="units_free, photographs_residual")
-    assert given.populations == ("photographs_zero_bias", "units_free", "photographs_residual", "emotions", "units")
+    given = AuVerificationParameters(
+        population="photographs_zero_bias", beside="units_free, photographs_residual"
+    )
+    assert given.populations == (
+        "photographs_zero_bias",
+        "units_free",
+        "photographs_residual",
+        "emotions",
+        "units",
+    )
     assert AuVerificationParameters(roles="").populations == () == AuVerificationParameters().others
 
 

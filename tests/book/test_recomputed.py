@@ -242,7 +242,8 @@ def test_the_readme_gives_the_numbers_of_the_reference():
     degree = metrics["verified_gain_degree"]
     text = " ".join((paths.root() / "README.md").read_text(encoding="utf-8").split())
     for words in (
-        f"Of the {value['filters']:.0f} filters in the last convolutional layer, {value['beyond_emotion']:.0f} can",
+        f"Of the {value['filters']:.0f} filters in the last convolutional layer, "
+        f"{value['beyond_emotion']:.0f} can",
         f"and {value['verified']:.0f} of these ({value['verified_share']:.0%}".replace("%", " %"),
         f"Untrained networks confirm {value['untrained_verified']:.1f}, networks trained to recognise people "
         f"{value['identity_verified']:.1f}, networks trained on the action units themselves "
