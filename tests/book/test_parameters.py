@@ -248,12 +248,13 @@ def test_populations_beside_are_read_with_the_chapter_s_own():
         "photographs_residual",
         "emotions",
         "units",
+        "identity",
     )
     assert AuVerificationParameters(roles="").populations == () == AuVerificationParameters().others
 
 
 def test_populations_of_roles_are_read_where_they_can_be_asked():
-    assert AuVerificationParameters().populations == ("emotions", "units")
+    assert AuVerificationParameters().populations == ("emotions", "units", "identity")
     for other in ({"size": 32}, {"face_seed": 9}, {"faces": "wild"}, {"faces": "ckplus"}):
         lacking = AuVerificationParameters(**other)
         assert lacking.populations == () and lacking.skip_reason.startswith("degrees of filters: ")

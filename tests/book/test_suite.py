@@ -114,6 +114,7 @@ def test_sets_that_several_chapters_take_are_made_once_and_before_them(tmp_path,
     monkeypatch.setenv("FER_DATA", str(tmp_path))
     monkeypatch.setattr("face_sets.registry.open_faces", opened.append)
     monkeypatch.setattr(book_suite, "_require_fit", lambda model, faces: None)
+    monkeypatch.setattr("face_sets.describe.names_in_two_cases", lambda faces: [])
     faces, transfer, other = (
         parameters([name], **given)[name]
         for name, given in (("faces", {}), ("transfer", {}), ("transfer", {"seed": 1}))

@@ -283,4 +283,4 @@ def test_a_broken_chapter_is_told_in_one_line(copy, command):
     told = (
         "ferbook: book/means/chapter.py: ModuleNotFoundError: No module named 'absent_package'; correct that"
     )
-    assert command("params") == (2, "", f"{told} that file\n")
+    assert command("params") == (2, "", f"{told} file\n")
