@@ -132,7 +132,7 @@ def test_a_number_whose_digest_was_written_anew_is_believed_and_that_is_said(run
     change(runs, "metrics.json", throws={"value": 61, "unit": "count"})
     assert compare_runs("good", "a")["metrics"][0]["second"]["value"] == 61
     page = (paths.ENGINE.parent / "book" / "rerun.md").read_text(encoding="utf-8")
-    assert "guard a run against damage, not against forgery" in page
+    assert "protect a run against damage, not against forgery" in page
 
 
 @pytest.mark.defect("R3")
