@@ -182,12 +182,12 @@ def test_a_validation_picture_is_beyond_nothing_and_a_strange_one_beyond_much(ru
     Image.fromarray(inside).save(tmp_path / "inside.png")
     told = explain(run, tmp_path / "inside.png", cropped=True)
     assert told.beyond == 0 <= told.usual and told.window is None
-    assert "is unlike those that" not in explanation_page(told)
+    assert "is unlike those on which" not in explanation_page(told)
     spot = np.zeros((SIZE, SIZE), np.uint8)
     spot[20:23, 20:23] = 255
     Image.fromarray(spot).save(tmp_path / "spot.png")
     told = explain(run, tmp_path / "spot.png", cropped=True)
-    assert told.beyond > told.usual and "is unlike those that" in explanation_page(told)
+    assert told.beyond > told.usual and "is unlike those on which" in explanation_page(told)
 
 
 def test_what_the_run_keeps_of_the_known_faces_is_read_and_they_are_not_needed(
