@@ -103,7 +103,7 @@ def keep_row(file: Path, row: Mapping[str, object]) -> None:
     keys = ["benchmark", "ratio", "device"]
     same = table[keys].eq([row[key] for key in keys]).all(axis=1)
     table = pd.concat([table[~same].astype(object), pd.DataFrame([row], dtype=object)])
-    write_atomically(file, table.sort_values(keys).to_csv(index=False))
+    write_atomically(file, table.sort_values(keys, kind="stable").to_csv(index=False))
 
 
 def peak_memory_mb() -> float:

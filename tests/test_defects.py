@@ -34,6 +34,7 @@ DEFECTS = {
     "M3": "which of several equal values a projection follows is decided by the last bit",
     "M4": "two methods whose scores are all equal are counted as two",
     "M5": "the order of equal values depends on the processor",
+    "E1": "a run answers by numbers of stored networks as if they were its own",
     "M6": "a learner cannot do what fastai's learners do",
 }
 """Number -> what happened (C: the course, R: runs from elsewhere, D: data and guards, M: numbers)."""

@@ -92,7 +92,7 @@ def test_no_unit_is_a_function_of_the_emotion(drawn):
     # Every AU that matters belongs to two emotions at least, and now and then to a neutral face.
     assert ((shares.loc[THAT_MATTER] >= 0.05).sum(axis=1) >= 2).all()
     assert shares.loc[[au for au in AUS if au != "AU27"], "neutral"].min() > 0
-    information = mutual_information(drawn, AUS).loc[THAT_MATTER]
+    information = mutual_information(drawn.assign(subject=drawn.index.astype(str)), AUS).loc[THAT_MATTER]
     assert information["adjusted"].max() < 0.8
     # And yet they tell of it: chance alone would give 0.002 bits.
     assert information["information"].min() > 0.02
