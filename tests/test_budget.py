@@ -25,7 +25,7 @@ MOST = {
     "book": 11240,
     "synthetic_faces": 4012,
     "benchmarks": 720,
-    "tests": 31060,
+    "tests": 31080,
     "files": 254,
     "commands": 23,
     "floors of ferbook": 8,
