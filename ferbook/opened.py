@@ -6,9 +6,11 @@ log when the chapter has ended.
 """
 
 import hashlib
+import io
 import os
 import re
 import sys
+import tokenize
 from collections.abc import Sequence
 from glob import glob
 from pathlib import Path
@@ -16,15 +18,41 @@ from pathlib import Path
 # Stands for any characters in the path of a listing: a record holds no ``*``.
 ANY = "…"
 
+_SILENT = {tokenize.ENCODING, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+_TEXT = re.compile(r"[rRuUbB]{0,2}['\"]")
+
 _WILDCARD = re.compile(r"[*?]|\[[^]]*\]")
 
 
 def file_digest(file: str | Path) -> str:
-    """Return the SHA-256 (hex) of a file, of a Python module whatever its line ends are."""
+    """Return the SHA-256 (hex) of a file; of a Python module that of its code, since comments, docstrings,
+    blank lines and the kind of line ends compute nothing.
+    """
     with open(file, "rb") as content:
         if str(file).endswith(".py"):
-            return hashlib.sha256(content.read().replace(b"\r\n", b"\n")).hexdigest()
+            return _digest_of_code(content.read().replace(b"\r\n", b"\n"))
         return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _digest_of_code(source: bytes) -> str:
+    lines = source.decode(errors="replace").split("\n")
+    code: list[str] = []
+    statement: list[tokenize.TokenInfo] = []
+    try:
+        for token in tokenize.tokenize(io.BytesIO(source).readline):
+            if token.type == tokenize.COMMENT:
+                row, column = token.start
+                lines[row - 1] = lines[row - 1][:column].rstrip()
+            elif token.type == tokenize.NEWLINE:
+                if len(statement) > 1 or not _TEXT.match(statement[0].string):
+                    rows = {row for each in statement for row in range(each.start[0], each.end[0] + 1)}
+                    code += [lines[row - 1] for row in sorted(rows)]
+                statement = []
+            elif token.type not in _SILENT:
+                statement.append(token)
+    except (tokenize.TokenError, SyntaxError):
+        return hashlib.sha256(source).hexdigest()
+    return hashlib.sha256("\n".join(code).encode()).hexdigest()
 
 
 def names_digest(pattern: str, *folders: str | Path) -> str:

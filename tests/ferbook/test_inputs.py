@@ -140,7 +140,7 @@ def test_what_a_declaration_computes_counts_and_the_rest_of_it_does_not(copy, be
     assert first == {"eval_seed": 1, "SIDES_SHOWN": [1, 6]}
     assert before in text
     file.write_text(text.replace(before, after))
-    # Python takes the compiled file for current by its source's second and size, and both may be the same here.
+    # Python takes a compiled file for current by its source's second and size: both may be the same here.
     os.utime(file, (file.stat().st_atime, file.stat().st_mtime + 2))
     clear_cached_book()
     again = inputs("throws")["resolved"]

@@ -42,7 +42,7 @@ def test_modules_and_opened_files_are_noted_as_they_were_also_those_of_a_forked_
     for folder in ("kit", "data"):
         (home / folder).mkdir(parents=True)
     for name in ("one.py", "two.py", "kit/three.py", "four.py", "a.csv", "b.csv", "c.csv"):
-        (home / name).write_text(f"# {name}\n")
+        (home / name).write_text(f"FILE = {name!r}\n")
     (tmp_path / "script.py").write_text(SCRIPT)
     words = [sys.executable, str(tmp_path / "script.py"), str(log), str(home)]
     for _ in range(2):  # the second time from the compiled files
@@ -54,19 +54,34 @@ def test_modules_and_opened_files_are_noted_as_they_were_also_those_of_a_forked_
         assert noted.pop("d.csv") not in both
         looked_for = [noted.pop(name, "") for name in ("kit/….csv", "kit/……/….toml", "data/…", "x…")]
         assert set(looked_for) == {hashlib.sha256(b"").hexdigest()}
-        assert noted == {
-            name: hashlib.sha256(f"# {name}\n".encode()).hexdigest()
-            for name in ("a.csv", "b.csv", "kit/three.py", "one.py", "two.py")
-        }
+        made = ("a.csv", "b.csv", "kit/three.py", "one.py", "two.py")
+        assert noted == {name: file_digest(home / name) for name in made}
 
 
-@pytest.mark.parametrize(("name", "equal"), [("a.py", True), ("a.csv", False)])
-def test_line_ends_of_windows_change_no_module(tmp_path, name, equal):
-    digests = []
-    for text in (b"a\nb\n", b"a\r\nb\r\n"):
-        (tmp_path / name).write_bytes(text)
-        digests.append(file_digest(tmp_path / name))
-    assert (digests[0] == digests[1]) is equal
+CODE = 'def f(a):\n    """Explain."""\n    return """x\n\n# y"""\n'
+
+
+@pytest.mark.parametrize(
+    ("changed", "equal"),
+    [
+        (CODE.replace("Explain.", "Explain well.\n\n    Twice.\n    "), True),
+        (CODE.replace("return", "# why\n\n    return"), True),
+        (f'"""A module."""\n\n{CODE}  # the end', True),
+        (CODE.replace("\n", "\r\n"), True),
+        (CODE.replace("\n\n", "\n"), False),
+        (CODE.replace("# y", "# z"), False),
+        (CODE.replace("(a)", "(a=1)"), False),
+        (CODE.replace('"""Explain."""', 'f"""{print()}""" + ""'), False),
+        (f"{CODE}(", False),
+    ],
+)
+def test_what_computes_nothing_changes_no_digest_of_a_module(tmp_path, changed, equal):
+    before, after, table = tmp_path / "before.py", tmp_path / "after.py", tmp_path / "a.csv"
+    before.write_text(CODE)
+    for file in (after, table):
+        file.write_bytes(changed.encode())
+    assert (file_digest(before) == file_digest(after)) is equal
+    assert file_digest(table) == hashlib.sha256(changed.encode()).hexdigest()
 
 
 def test_a_file_that_was_read_in_two_states_has_a_digest_that_no_file_has(tmp_path):
