@@ -75,7 +75,7 @@ class Passed:
     @property
     def sentence(self) -> str:
         """The question, the reply, the number and the bound."""
-        return f"{self.gate.asks} {self.reply.capitalize()}{self.found}."
+        return f"{self.gate.requires} {self.reply.capitalize()}{self.found}."
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,11 @@ def _chapter(address: str, what: str) -> str:
 class Gate(Entry):
     """A condition of a claim: the whole interval of ``metric`` (of a count its value) lies ``above`` or
     ``below`` a number, or not wholly above it (``not_above``); or a fact or parameter that a chapter
-    ``noted`` ``equals`` a value. ``own``: the bound for a user's run.
+    ``noted`` ``equals`` a value. ``requires``: the condition as a question; ``own``: the bound for a user's
+    run.
     """
 
-    asks: str
+    requires: str
     metric: str = ""
     above: float | None = None
     below: float | None = None
@@ -293,7 +294,9 @@ def claim_digest(claim: PaperClaim, gates: Mapping[str, Gate]) -> str:
     shown = {"absolute", "quantity", "table", "second", "sample", "ends"}
     shown |= {"why", "short", "figure", "reported", "certainty", "gates"}
     content = claim.model_dump(exclude=shown, exclude_defaults=True) | {
-        "gates": [gates[name].model_dump(exclude={"asks", "own"}, exclude_none=True) for name in claim.gates]
+        "gates": [
+            gates[name].model_dump(exclude={"requires", "own"}, exclude_none=True) for name in claim.gates
+        ]
     }
     return digest_of(content)[:DIGEST_LENGTH]
 

@@ -157,7 +157,7 @@ def test_an_undecided_difference_says_how_many_would_decide_it():
 )
 def test_a_gate_is_passed_by_the_whole_interval(gate, found, own, reply):
     one = passed(
-        Gate(asks="Is it?", metric="throws.n", **gate),
+        Gate(requires="Is it?", metric="throws.n", **gate),
         told(**{"n": found} if found else {}),
         {} if own else None,
     )
@@ -165,18 +165,18 @@ def test_a_gate_is_passed_by_the_whole_interval(gate, found, own, reply):
 
 
 def test_a_control_that_a_users_run_did_not_measure_is_the_references_and_says_so():
-    low = Gate(asks="Low?", metric="throws.n", not_above=0.1)
+    low = Gate(requires="Low?", metric="throws.n", not_above=0.1)
     one = passed(low, told(), told(n=estimate(0.05, 0.01)))
     assert one.reply == "yes" and "0.050 (0.040–0.060), reference" in one.sentence
     assert passed(low, told(n=estimate(0.5, 0.01)), told(n=estimate(0.05, 0.01))).reply == "no"
-    many = Gate(asks="Many?", metric="throws.n", above=4)
+    many = Gate(requires="Many?", metric="throws.n", above=4)
     assert passed(many, told(), told(n=Estimate(9, unit="count"))).reply == "not measured", "each its own"
 
 
 def test_a_gate_that_is_not_passed_leaves_the_claim_undecided_and_is_named():
     gates = {
-        "six": Gate(asks="Six sides?", noted="throws.sides", equals=6),
-        "many": Gate(asks="Many?", metric="throws.throws", above=9),
+        "six": Gate(requires="Six sides?", noted="throws.sides", equals=6),
+        "many": Gate(requires="Many?", metric="throws.throws", above=9),
     }
     asked = difference(gates=("six", "many"))
 
@@ -205,7 +205,7 @@ def test_correction_counts_all_measured_claims_and_an_undecided_one_as_one():
 
 
 def test_stored_networks_answer_in_the_place_of_the_one_that_a_run_trained_and_the_answer_says_so():
-    gates = {"five": Gate(asks="Five networks?", metric="throws.networks", above=4, own=2)}
+    gates = {"five": Gate(requires="Five networks?", metric="throws.networks", above=4, own=2)}
     mine, stored = {"gain": estimate(-3), "networks": 1}, {"stored_gain": estimate(15), "stored_networks": 3}
     counts = {name: Estimate(n, unit="count") for name, n in (mine | stored).items() if isinstance(n, int)}
     asked = difference(gates=("five",))

@@ -40,7 +40,7 @@ SIXES = POINTS | {
 }
 CLAIMS = Claims.model_validate(
     {
-        "gates": {"many": {"asks": "Many?", "metric": "training.n", "above": 4}},
+        "gates": {"many": {"requires": "Many?", "metric": "training.n", "above": 4}},
         "papers": [
             {
                 "paper": "p",

@@ -24,7 +24,7 @@ DIE = {
     "table": [["**this die**", "throws.sixes"], ["a fair one", "throws.fair"]],
 }
 DEGREE = {"form": "degree", "polarity": None, "floor": "no weight", "ceiling": "a heavy side"}
-OFTEN = {"asks": "Often?", "metric": "throws.throws", "above": 4}
+OFTEN = {"requires": "Often?", "metric": "throws.throws", "above": 4}
 LOADED = {"before": "no", "digest": "0" * 12}
 ENTRY = {"day": "2026-11-28", "what": "Frozen.", "why": "A start."}
 
@@ -140,7 +140,7 @@ def test_a_change_of_what_decides_needs_an_entry(change, tmp_path):
         {"claim": {"absolute": "{throws.fours} fours.", "second": ["{throws.ones} ones."], "quantity": "n"}},
         {"claim": {"table": [*DIE["table"], ["none", "throws.none"]], "sample": [["dice", "throws.dice"]]}},
         {"claim": {"reported": "1 in 6", "certainty": "S"}},
-        {"gate": {"asks": "Very often?"}},
+        {"gate": {"requires": "Very often?"}},
         {"gate": {"own": 1}},
     ],
 )

@@ -189,7 +189,7 @@ def test_listings_fit_a_terminal_and_are_whole_in_a_file(monkeypatch, command):
 
 
 def test_before_a_run_starts_the_claims_that_it_may_leave_open_are_named(copy, command, monkeypatch):
-    many = "gates: {many: {asks: Many, metric: throws.throws, above: 4}}\n"
+    many = "gates: {many: {requires: Many, metric: throws.throws, above: 4}}\n"
     (copy / "claims.yaml").write_text(f"{many}{(copy / 'claims.yaml').read_text()}        gates: [many]\n")
     monkeypatch.setattr(
         "ferbook.run.make_runs", lambda asked, *_, **__: ([], dict.fromkeys(asked, "stopped"))
