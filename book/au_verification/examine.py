@@ -40,6 +40,9 @@ CHANGE = 4.0
 48 pixels.
 """
 
+CLEAR = 0.2
+"""Intensity from which a unit is present in some cells of the specification curve."""
+
 _DOSED = 4
 """People of it on whom equal energy is measured."""
 
@@ -53,6 +56,9 @@ class Questions:
     change them less even at intensity 1, ``unreached``; ``dose``: by intensity; ``elsewhere``: as ``equal``,
     on a second head model, None where it is not at hand. Chance is measured by ``permutations`` of labels
     under ``measure``.
+
+    For the specification curve, None where it has fewer cells: ``stronger``, as ``equal`` at the change of
+    the median unit at intensity 1; ``clear``, as ``shown`` from an intensity of ``CLEAR``.
     """
 
     faces: FaceSet
@@ -64,6 +70,8 @@ class Questions:
     permutations: int
     seed: int = 0
     elsewhere: Interventions | None = None
+    stronger: Interventions | None = None
+    clear: Presence | None = None
 
     @property
     def aus(self) -> tuple[str, ...]:
@@ -72,10 +80,11 @@ class Questions:
 
     @property
     def face_sets(self) -> tuple[FaceSet | None, ...]:
-        """The pictures that every network answers: held-out people, activated units, and the latter on other
-        heads.
+        """The pictures that every network answers: held-out people, activated units, the latter on other
+        heads and at a larger change.
         """
-        return self.faces, self.equal.faces, self.elsewhere and self.elsewhere.faces
+        others = (each and each.faces for each in (self.elsewhere, self.stronger))
+        return self.faces, self.equal.faces, *others
 
     @property
     def blocks(self) -> BlockKind:
@@ -109,8 +118,14 @@ def questions_of(p: AuVerificationParameters, faces: FaceSet) -> Questions:
         switching["domain"] = OTHER_HEADS
         own = matched_doses(interventions(_DOSED, labels.aus, DOSE_LEVELS, **switching)).intensities
         elsewhere = interventions(p.other_heads, labels.aus, DOSE_LEVELS[-1:], doses=own, **switching)
+    stronger = clear = None
+    if p.of_each == 0:
+        median = matched_doses(dose, float(np.median(dose.change[:, -1]))).intensities
+        switching["domain"] = domain
+        stronger = interventions(p.people, labels.aus, DOSE_LEVELS[-1:], doses=median, **switching)
+        clear = presence(faces, CLEAR).only(labels.aus)
     how = p.measure, p.permutations, p.seed
-    return Questions(faces, labels, equal, doses.unreached, dose, *how, elsewhere)
+    return Questions(faces, labels, equal, doses.unreached, dose, *how, elsewhere, stronger, clear)
 
 
 @dataclass(frozen=True)
@@ -125,8 +140,11 @@ class Examined:
     as in the papers. ``overall`` (K,): as ``claimed`` over all pictures, whatever the emotion.
 
     ``group``: the kind of network, ``structure`` its class; ``seed`` is unique within the group. ``asked``:
-    who was evaluated. ``effects`` float16 (2, K, A): mean and median over people of each unit's effect at
-    matched change, for the specification curve.
+    who was evaluated.
+
+    For the specification curve: ``effects`` float16 (C, 2, G, K, A), of each unit at C matched changes, the
+    mean and the median over people; ``also_claimed`` (2, K), if any: as ``claimed`` with every filter tested
+    that ever responds, and with units present from ``CLEAR``.
     """
 
     group: str
@@ -141,6 +159,7 @@ class Examined:
     asked: str = ""
     elsewhere: np.ndarray | None = None
     effects: np.ndarray | None = None
+    also_claimed: np.ndarray | None = None
 
     @property
     def filters(self) -> int:
@@ -165,17 +184,18 @@ class Whole:
 @dataclass(frozen=True)
 class Maxima:
     """Maximal responses of K filters to all pictures: those of ``faces`` (N, K), of units at equal change
-    (B, K), and of these on a second head model, ``elsewhere``, if any.
+    (B, K), and of these on a second head model and at a ``stronger`` change, if any.
     """
 
     faces: np.ndarray
     equal: np.ndarray
     elsewhere: np.ndarray | None
+    stronger: np.ndarray | None = None
 
     def of(self, filters: slice) -> "Maxima":
         """The same of some ``filters``."""
-        there = None if self.elsewhere is None else self.elsewhere[:, filters]
-        return Maxima(self.faces[:, filters], self.equal[:, filters], there)
+        every = (self.faces, self.equal, self.elsewhere, self.stronger)
+        return Maxima(*(None if each is None else each[:, filters] for each in every))
 
 
 def responses_of(model: nn.Module, layer: str, queries: Questions, device: torch.device | None) -> Maxima:
@@ -221,6 +241,19 @@ def examine(
     equal, elsewhere = _effects(responses.equal, queries.equal, queries.seed), None
     if queries.elsewhere and responses.elsewhere is not None:
         elsewhere = causes(_effects(responses.elsewhere, queries.elsewhere, queries.seed), groups)
+    changes, also = [equal], None
+    if queries.stronger and queries.clear:
+        changes.append(_effects(responses.stronger, queries.stronger, queries.seed))
+        others = ((labels, {"min_subjects": 1}), (queries.clear, {}))
+        also = names[
+            [
+                claimed_units(
+                    permutation_null(maxima, some, queries.measure, within=some.emotions, **settings, **how),
+                    FAMILY_ERROR,
+                )
+                for some, how in others
+            ]
+        ]
     examined = Examined(
         *about,
         aus=queries.aus,
@@ -234,7 +267,8 @@ def examine(
         overall=names[claimed_units(overall, FAMILY_ERROR)],
         asked=queries.people,
         elsewhere=elsewhere,
-        effects=np.stack([f(equal.people[..., -1], axis=0) for f in (np.mean, np.median)]).astype(np.float16),
+        effects=np.stack([_centres(each, groups) for each in changes]).astype(np.float16),
+        also_claimed=also,
     )
     return examined, Whole(maxima, overall, nulls[0])
 
@@ -242,6 +276,14 @@ def examine(
 def _effects(maxima: np.ndarray, stimuli: Interventions, seed: int) -> Effects:
     """Means alone are looked at, so a few draws will do."""
     return effects_of(maxima, stimuli, draws=20, seed=seed)
+
+
+def _centres(effects: Effects, groups: int) -> np.ndarray:
+    """(2, 1 + ``groups``, K, A): mean and median over people, rows as in ``causes``."""
+    masks = all_but_one(np.arange(len(effects.people)), groups)
+    return np.stack(
+        [[f(effects.people[some, ..., -1], axis=0) for some in masks] for f in (np.mean, np.median)]
+    )
 
 
 def _named(maxima: np.ndarray, present: np.ndarray, measure: str) -> np.ndarray:

@@ -187,21 +187,22 @@ def specification_curve(table: pd.DataFrame) -> style.Drawn:
     options = [(name, option) for name in SPECIFICATIONS for option in SPECIFICATIONS[name]]
     first = [ordered[name].eq(choices[0]) for name, choices in SPECIFICATIONS.items()]
     deciding = int(np.logical_and.reduce(first).argmax())
-    figure, (above, below) = plt.subplots(
-        2, 1, figsize=(style.WIDTH, 4.2), sharex=True, height_ratios=(1.1, 1)
-    )
+    figure, (above, below) = plt.subplots(2, 1, figsize=(style.WIDTH, 4.6), sharex=True, height_ratios=(1, 1))
     places = np.arange(len(ordered))
-    above.plot(places, ordered["degree"], "o", color=style.BLUE)
-    above.plot(deciding, ordered["degree"][deciding], "o", color=style.VERMILION, markersize=9)
+    above.vlines(places, ordered["low"], ordered["high"], color=style.GREY, linewidth=1)
+    above.plot(places, ordered["degree"], "o", color=style.BLUE, markersize=4)
+    above.plot(deciding, ordered["degree"][deciding], "o", color=style.VERMILION, markersize=7)
     above.set_ylabel("degree")
-    above.set_ylim(0, max(1.05, 1.05 * ordered["degree"].max()))
+    above.set_ylim(0, max(1.05, 1.05 * ordered[["degree", "high"]].max().max()))
     for down, (name, option) in enumerate(options):
         chosen = places[ordered[name].eq(option)]
-        below.plot(chosen, np.full(len(chosen), down), "s", color=style.INK, markersize=4)
+        below.plot(chosen, np.full(len(chosen), down), "s", color=style.INK, markersize=3)
     below.set_yticks(range(len(options)), [option for _, option in options], fontsize=style.SMALLEST)
     below.set(xticks=[], ylim=(len(options) - 0.5, -0.5))
     below.set_xlabel("specifications, by degree")
     least, most = ordered["degree"].min(), ordered["degree"].max()
+    answered = ordered[ordered["answer"].ne("")]
+    same = answered["answer"].eq(ordered["answer"][deciding]).sum()
     hover = [
         style.Mark(
             above, place, row["degree"], f"{row['degree']:.2f}: " + ", ".join(row[n] for n in SPECIFICATIONS)
@@ -214,10 +215,12 @@ def specification_curve(table: pd.DataFrame) -> style.Drawn:
         f"Dots: the degree by each of {len(ordered)} specifications, ascending from {_two_digits(least)} to "
         f"{_two_digits(most)}; squares below name the choices of each.",
         f"The degree lies between {_two_digits(least)} and {_two_digits(most)} in all {len(ordered)} "
-        f"specifications; red is the one that decides, {_two_digits(ordered['degree'][deciding])}. Squares "
-        "show which choices each makes. The curve describes and decides nothing.",
+        f"specifications; red is the one that decides, {_two_digits(ordered['degree'][deciding])}. In {same} "
+        f"of the {len(answered)} with an interval the answer is the same. Squares show which choices each "
+        "makes. The curve describes and decides nothing.",
         tolerance={
-            name: 0.5 if name == "degree" else _FILTERS for name in ordered.columns[len(SPECIFICATIONS) :]
+            name: 0.5 if name in ("degree", "low", "high") else _FILTERS
+            for name in ordered.columns[len(SPECIFICATIONS) : -1]
         },
         hover=hover,
     )

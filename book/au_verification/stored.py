@@ -9,10 +9,10 @@ from torch import nn
 from book.au_verification.examine import Examined, Questions
 from book.checkpoints import checkpoint
 
-PROCEDURE = 1
+PROCEDURE = 2
 """To be raised with every change of what ``examine`` computes, so that nothing older is read."""
 
-ARRAYS = ("claimed", "strength", "caused", "overall", "elsewhere", "effects")
+ARRAYS = ("claimed", "strength", "caused", "overall", "elsewhere", "effects", "also_claimed")
 
 
 def weights_digest(model: nn.Module) -> str:
@@ -57,6 +57,7 @@ def evaluation(
         "pictures": [faces and faces.checksum for faces in queries.face_sets],
         "settings": [queries.measure, queries.permutations, queries.seed, [*queries.aus], queries.blocks],
         "present": queries.shown.present,
+        "clear": queries.clear and queries.clear.present,
     }
     held = checkpoint("evaluations", inputs, (), arrays)
     named = {name.removeprefix("named_"): value for name, value in held.items() if name.startswith("named_")}

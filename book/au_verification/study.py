@@ -2,7 +2,9 @@
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -13,6 +15,8 @@ from torch import nn
 
 from book.au_verification.chapter import AuVerificationParameters
 from book.au_verification.examine import (
+    CHANGE,
+    CLEAR,
     FAMILY_ERROR,
     READINGS,
     Examined,
@@ -49,12 +53,15 @@ from face_sets.faceset import FaceSet
 from fer_lib.aus.presence import presence
 from fer_lib.aus.verification import Detector, Detectors
 from fer_lib.look.layers import example_picture, last_conv, maps_of
+from fer_lib.look.responses import maximal_responses
 from fer_lib.nets.classifier import Classifier
 from fer_lib.nets.zero_bias import ZeroBiasCNN
-from fer_lib.stats.two_way import networks_and_people
+from fer_lib.stats.degree import Role, degree_and_room
+from fer_lib.stats.two_way import network_mean, networks_and_people
 from fer_lib.train.controls import unit_answers, untrained_network
 from fer_lib.train.predict import collected
 from fer_lib.train.record import TrainedNetwork
+from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 from ferbook.page.tables import Table
 from ferbook.rule import degree_answer
@@ -367,44 +374,74 @@ def squares_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFrame:
 
 
 SPECIFICATIONS = {
+    "change": (f"units at {CHANGE:g} grey levels", "units at the median unit's change"),
     "effect": ("mean over people", "median over people"),
     "ties": ("largest effect only", "within 5 % of the largest"),
-    "units": ("all units", "units that reach the change"),
+    "assigned": (
+        "filters that respond often enough",
+        "every filter that responds",
+        f"units present from {CLEAR:g}",
+    ),
     "measure": ("confirmed filters", "proportion of assigned"),
 }
 """What a specification chooses: the first of each is the one that decides."""
 
+SMALLEST_ROOMS = (SMALLEST_ROOM, 0.05)
+"""Of both measures: the smallest difference of the controls that is one."""
 
-def specification_table(groups: Mapping[str, Sequence[Examined]], unreached: Sequence[str]) -> pd.DataFrame:
-    """The title's degree by every combination of ``SPECIFICATIONS`` from the same responses: the choices, the
-    values of untrained networks (``negative``), those trained on emotions (``measured``) and on units
-    (``positive``), and the ``degree``. Empty where a kind is missing. It decides nothing.
+
+def specification_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFrame:
+    """The title's degree by every combination of ``SPECIFICATIONS`` that the evaluations allow. It decides
+    nothing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per combination: the choices; the values of untrained networks (``negative``), of those
+        trained on emotions (``measured``) and on units (``positive``); the ``degree``, and where assignments
+        are known without each group of people its interval, ``low`` and ``high``, and the ``answer``. Empty
+        where a kind of network is missing.
     """
     roles, rows = (UNTRAINED, TRAINED, TRAINED_ON_UNITS), []
-    every = product(*SPECIFICATIONS.values()) if all(map(groups.get, roles)) else ()
-    for choice in every:
-        chosen = [
-            option == options[0] for option, options in zip(choice, SPECIFICATIONS.values(), strict=True)
-        ]
-        ends = [np.mean([specified(own, chosen, unreached) for own in groups[role]]) for role in roles]
-        rows.append((*choice, *ends, (ends[1] - ends[0]) / (ends[2] - ends[0])))
-    return pd.DataFrame(rows, columns=[*SPECIFICATIONS, "negative", "measured", "positive", "degree"])
+    columns = [*SPECIFICATIONS, "negative", "measured", "positive", "degree", "low", "high", "answer"]
+    if not all(map(groups.get, roles)):
+        return pd.DataFrame(rows, columns=columns)
+    first = groups[TRAINED][0]
+    assigned = 1 if first.also_claimed is None else 1 + len(first.also_claimed)
+    for chosen in product(*map(range, (len(first.effects), 2, 2, assigned, 2))):
+        labels = [options[place] for options, place in zip(SPECIFICATIONS.values(), chosen, strict=True)]
+        ends = [values_of(groups[role], partial(specified, chosen=chosen)) for role in roles]
+        means = [own[:, 0].mean() for own in ends]
+        degree, low, high, answer = (means[1] - means[0]) / (means[2] - means[0]), np.nan, np.nan, ""
+        if ends[0].shape[1] > 1:
+            parts = (Role(name, own[:, 0], own[:, 1:].T) for name, own in zip(roles, ends, strict=True))
+            with suppress(DataError):  # controls that do not differ
+                estimate, room = degree_and_room(*parts)
+                low, high = estimate.low, estimate.high
+                answer = degree_answer(estimate, room, SMALLEST_ROOMS[chosen[-1]])
+        rows.append((*labels, *means, degree, low, high, answer))
+    return pd.DataFrame(rows, columns=columns).astype({"low": float, "high": float})
 
 
-def specified(own: Examined, chosen: Sequence[bool], unreached: Sequence[str]) -> float:
-    """The score of one network: of each of ``SPECIFICATIONS`` whether the first option is ``chosen``."""
-    by_mean, strict, every, counted = chosen
-    effects = own.effects[0 if by_mean else 1].astype(float)
-    kept = np.array([every or au not in unreached for au in own.aus])
-    effects[:, ~kept] = -np.inf
-    largest = effects.max(axis=1, keepdims=True)
-    causes = (effects >= largest * (1 if strict else 0.95)) & (largest > 0)  # (filters, units)
-    assigned = (own.claimed[0][:, None] == np.array(own.aus)) & kept
-    filters = assigned.any(axis=1)
-    confirmed = (assigned & causes).sum()
-    if not counted:
-        return confirmed / max(filters.sum(), 1)
-    return confirmed - assigned.sum(axis=0) @ causes[filters].mean(axis=0) if filters.any() else 0.0
+def specified(own: Examined, chosen: Sequence[int]) -> np.ndarray:
+    """The score of one network, (G,) as a ``Reading`` or (1,). ``chosen``: of each of ``SPECIFICATIONS`` the
+    place of the option.
+    """
+    change, effect, ties, assigned, measure = chosen
+    claims = own.also_claimed[assigned - 1][None] if assigned else own.claimed
+    scores = []
+    for claimed, effects in zip(claims, own.effects[change, effect].astype(float), strict=False):
+        largest = effects.max(axis=1, keepdims=True)
+        causes = (effects >= largest * (0.95 if ties else 1)) & (largest > 0)  # (filters, units)
+        pairs = claimed[:, None] == np.array(own.aus)
+        filters = pairs.any(axis=1)
+        confirmed = (pairs & causes).sum()
+        if measure:
+            scores.append(confirmed / max(filters.sum(), 1))
+        else:
+            by_chance = pairs.sum(axis=0) @ causes[filters].mean(axis=0) if filters.any() else 0.0
+            scores.append(confirmed - by_chance)
+    return np.array(scores)
 
 
 def units_known(networks: Sequence[TrainedNetwork], faces: FaceSet, device: torch.device) -> Table | None:
@@ -423,6 +460,34 @@ def units_known(networks: Sequence[TrainedNetwork], faces: FaceSet, device: torc
     means = pd.concat(each).groupby("unit", sort=False).mean().reset_index()
     caption = f"How well {len(each)} networks trained on units detect them in held-out people"
     return Table(means, caption, dict.fromkeys(means.columns[1:], "share"), tolerance=0.03)
+
+
+def read_outs(
+    cast: Cast, p: AuVerificationParameters, given: FaceSet, faces: FaceSet, device: torch.device
+) -> dict[str, Estimate]:
+    """``<role>_read_out_auroc``: how well all filters of the layer together detect a unit, the mean over
+    units, by a linear read-out learned on the pictures ``given``, on the ``faces`` of other people; of
+    ``READ_OUTS`` networks of each role. Empty in a run that does not evaluate all stored networks.
+    """
+    trunks = {
+        role: [each.model for each in cast.networks.get(role, ())[:READ_OUTS]]
+        for role in (TRAINED, IDENTITY, TRAINED_ON_UNITS)
+    }
+    if p.of_each or p.layer or not given.aus or not all(trunks.values()):
+        return {}
+    trunks[UNTRAINED] = [untrained_network(trunks[TRAINED][0], seed) for seed in range(READ_OUTS)]
+    units = [au for au in given.aus if au in faces.aus]
+    labels = presence(given, p.present_from).only(units).present
+    intensities, metrics = faces.table[units].to_numpy(np.float64), {}
+    for role, models in trunks.items():
+        values = []
+        for model in models:
+            detectors, layer = with_detectors(model, given, labels)
+            answers = maximal_responses(detectors, faces, layer, device=device).maxima
+            values.append(unit_scores(units, intensities, answers)["AUROC"].mean())
+        name = "read_out_auroc" if role == TRAINED else f"{role}_read_out_auroc"
+        metrics[name] = replace(network_mean(values), tolerance=0.03)
+    return metrics
 
 
 def agreement_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFrame:

@@ -150,7 +150,8 @@ def test_other_heads_are_asked_at_equal_energy_of_their_own_where_they_are_at_ha
 
 def test_a_network_is_asked_about_other_heads_too(monkeypatch):
     """Filter 0 is moved by AU12 here and by AU1 there, filter 1 by AU4 on both."""
-    questions = replace(asked(), elsewhere=switched((1.0,), 10))
+    more = {"elsewhere": switched((1.0,), 10), "stronger": switched((1.0,)), "clear": people()}
+    questions = replace(asked(), **more)
     generator = np.random.default_rng(0)
 
     def respond(model, faces, layer, **_):
@@ -166,7 +167,8 @@ def test_a_network_is_asked_about_other_heads_too(monkeypatch):
     responses, about = au.responses_of(None, "relu3", questions, None), ("trained", "zero_bias", 7)
     own, _ = au.examine(responses, questions, about=about)
     assert (
-        own.effects.shape == (2, 2, 3)
+        own.effects.shape == (2, 2, 11, 2, 3)
+        and own.also_claimed.shape == (2, 2)
         and own.caused[0].tolist() == ["AU12", "AU4"]
         and own.elsewhere.tolist() == [["AU1", "AU4"]] * 11
     )

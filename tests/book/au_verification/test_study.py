@@ -201,19 +201,47 @@ def test_every_network_is_asked_beside_its_mixtures_and_untrained_ones_of_both_s
     assert not {entry[3] for entry in put if entry[1] != "ZeroBiasCNN"} & {"relu1"}
 
 
-def test_a_specification_counts_by_its_choices():
+def specified_network(**changed):
     effects = np.array([[[3, 1], [1.96, 2], [0, 1]], [[1, 3], [2, 1], [0, 1]]], np.float16)
-    own = SimpleNamespace(
-        aus=("AU1", "AU4"), claimed=np.array([["AU1", "AU1", ""]]), effects=effects, group="trained"
-    )
-    proportion = [True, True, True, False]
-    assert au.specified(own, proportion, ()) == 0.5, "the second filter responds most to AU4"
-    assert au.specified(own, [True, False, True, False], ()) == 1, "within 5 % of the largest it is confirmed"
-    assert au.specified(own, [False, True, True, False], ()) == 0.5, (
-        "by the median the second is the right one"
-    )
-    assert au.specified(own, [True, True, False, False], ("AU4",)) == 1, "without AU4 both are"
-    assert au.specified(own, [True] * 4, ()) == 0, "one of two confirmed is what chance gives"
+    stronger = np.array([[[3, 1], [3, 1], [0, 1]]] * 2, np.float16)
+    own = {
+        "aus": ("AU1", "AU4"),
+        "claimed": np.array([["AU1", "AU1", ""]] * 2),
+        "also_claimed": np.array([["", "", ""], ["AU1", "", ""]]),
+        "effects": np.repeat(np.stack([effects, stronger])[:, :, None], 2, axis=2),
+    }
+    return SimpleNamespace(**own | changed)
+
+
+def test_a_specification_counts_by_its_choices():
+    own = specified_network()
+    assert au.specified(own, (0, 0, 0, 0, 1)).tolist() == [0.5, 0.5], "the second responds most to AU4"
+    assert au.specified(own, (0, 0, 1, 0, 1))[0] == 1, "within 5 % of the largest it is confirmed"
+    assert au.specified(own, (0, 1, 0, 0, 1))[0] == 0.5, "by the median the second is the right one"
+    assert au.specified(own, (1, 0, 0, 0, 1))[0] == 1, "at the stronger change both are"
+    assert [au.specified(own, (0, 0, 0, each, 1)).tolist() for each in (1, 2)] == [[0], [1]]
+    assert au.specified(own, (0, 0, 0, 0, 0))[0] == 0, "one of two confirmed is what chance gives"
+
+
+def test_the_specification_curve_has_an_interval_where_people_were_left_out():
+    claimed = {"untrained": ["", ""], "trained": ["AU1", "AU4"], "units": ["AU1", "AU4"]}
+    effects = np.broadcast_to(np.array([[2, 1], [1, 2]], np.float16), (2, 2, 4, 2, 2))
+    groups = {
+        name: [
+            specified_network(
+                claimed=np.array([names] * 4), also_claimed=np.array([names] * 2), effects=effects
+            )
+        ]
+        * 3
+        for name, names in claimed.items()
+    }
+    table = au.specification_table(groups)
+    assert len(table) == 48 and (table["degree"] == 1).all()
+    decided = table["assigned"].eq(au.SPECIFICATIONS["assigned"][0])
+    assert decided.sum() == 16 and (table["answer"].ne("") == decided).all()
+    first = table.iloc[0]
+    assert (first["negative"], first["measured"], first["positive"]) == (0, 1, 1)
+    assert au.specification_table({"trained": groups["trained"]}).empty
 
 
 def test_squares_count_each_state_of_the_first_network(groups):
