@@ -30,8 +30,9 @@ env: $(READY) ## make the Python environment in .venv (about 7.1 GB, a minute)
 
 $(READY): EXTRAS := [chapters,dev,course]
 %/.ready-$(PINS):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "Python 3.11 or newer is needed, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo absent)."; \
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
+	  echo "Python 3.11, 3.12 or 3.13 is needed, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo absent)." \
+	    "(For 3.14 \`immutables\`, which Snakemake needs, has no wheel.)"; \
 	  echo "Install one and name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Making the environment in $* (once; $(if $(EXTRAS),a minute or two,seconds)) ..."
 	@# Scripts of an environment name its folder: one that was moved is of no use.
