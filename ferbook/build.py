@@ -38,7 +38,7 @@ from ferbook.provenance import provenance, reproduce_command
 from ferbook.records import read_json
 from ferbook.reference_run import REFERENCE, matching_references, usable_reference
 from ferbook.site import citation_footer, external_requests, finish
-from ferbook.steps import Advance, steps
+from ferbook.steps import steps
 from ferbook.store import ChapterResult, ReferenceMatch, Run, open_run, write_json
 from ferbook.text import OTHER_CODE, bounds_text, number_text
 
@@ -51,8 +51,8 @@ SAME_NETWORKS = (
 )
 # Said where a page quotes both.
 WHOSE = "Values marked *reference* come from the published run; all others are your run's."
-# Shares of a build's time: until its pages lie there for Sphinx to read, and until they are written.
-_STAGING, _SPHINX = 0.15, 0.75
+# How long a first build is expected to take; later ones take the time of the one before.
+USUAL_SECONDS = 90
 # Folder of the files that go next to the built pages unchanged.
 _FILES = "files"
 _SHOWN_FILES = (".svg", ".png", ".csv")
@@ -119,8 +119,8 @@ def what_you_need(chapter: Chapter, results: Sequence[ChapterResult]) -> str:
 def _needs(chapter: Chapter) -> str:
     """What it takes to run a chapter, with the numbers of the chapters that it reads."""
     upstream = [str(place) for place, name in enumerate(chapters(), start=1) if name in chapter.upstream]
-    of_chapters = [f"chapter{'s' * (len(upstream) > 1)} {' and '.join(upstream)}"] if upstream else []
-    return "; ".join([*of_chapters, *filter(None, [chapter.needs])]) or "nothing else"
+    of_chapters = f"chapter{'s' * (len(upstream) > 1)} {' and '.join(upstream)}" if upstream else ""
+    return "; ".join(filter(None, (of_chapters, chapter.needs))) or "nothing else"
 
 
 def staged_notebook(chapter: Chapter, result: ChapterResult) -> NotebookNode:
@@ -178,11 +178,8 @@ def key_numbers(chapter: Chapter, own: ChapterResult, match: ReferenceMatch) -> 
     be compared, why. Empty where there is none.
     """
     if match.result is None:
-        return (
-            f"The numbers of this page cannot be compared with the reference: {match.why}."
-            if match.why
-            else ""
-        )
+        words = f"The numbers of this page cannot be compared with the reference: {match.why}."
+        return words if match.why else ""
     if own.done() is None:
         return ""
     reference, here = match.result.metrics(), own.metrics()
@@ -195,14 +192,11 @@ def key_numbers(chapter: Chapter, own: ChapterResult, match: ReferenceMatch) -> 
         for name in chapter.key_metrics
         if name in reference or name in here
     ]
-    heads = ("Key numbers", f"Reference{f', {extent}' * bool(extent)}", _own_heading(own))
+    yours = f"Your run{f', {STORED_NETWORKS}' * bool(own.record().stored_networks)}"
+    heads = ("Key numbers", f"Reference{f', {extent}' * bool(extent)}", yours)
     width = 2 if same else 3
     table = "\n".join(table_row(line[:width]) for line in (heads, ("---",) * 3, *rows))
     return f"{table}\n\n{SAME_NETWORKS if same else WHOSE}"
-
-
-def _own_heading(own: ChapterResult) -> str:
-    return f"Your run{f', {STORED_NETWORKS}' * bool(own.record().stored_networks)}"
 
 
 def stage(run: Run, folder: Path) -> None:
@@ -297,8 +291,8 @@ def require_intact(run: Run) -> None:
         raise RunStoreError(
             f"run {run.name!r} has no finished chapter; `ferbook run --run {run.name}` makes them"
         )
+    advice = "; run the chapter again"
     if faults := [fault for result in run.results() for fault in result.faults()]:
-        advice = "; run the chapter again"
         raise RunStoreError(f"run {run.name!r} is damaged: {'; '.join(faults).removesuffix(advice)}{advice}")
     for result in run.results():
         inputs = result.done()["inputs"]
@@ -341,8 +335,8 @@ def build_book(run: Run) -> Path:
     with held(paths.build_folder() / ".lock"):  # two builds would empty each other's folders
         require_intact(run)
         _require_own(run.results())
-        with steps("build: pages", len(pages_of_toc()), _stamp().get("seconds", 0)) as advance:
-            return _build(run, advance)
+        with steps("pages", len(pages_of_toc()), _stamp().get("seconds", USUAL_SECONDS), lambda: "build"):
+            return _build(run)
 
 
 def built_run() -> str:
@@ -371,13 +365,7 @@ def with_position(line: str, staging: Path) -> str:
     return line.replace(f"{staging}/", "")
 
 
-def finished_proportion(log: str) -> float:
-    """How much of its work Sphinx has done, by its log: it reads all pages, and then writes them."""
-    steps = re.findall(r"(reading sources|writing output)\.\.\. .*?\[ *(\d+)%\]", log)
-    return (int(steps[-1][1]) / 100 + (steps[-1][0] == "writing output")) / 2 if steps else 0.0
-
-
-def _build(run: Run, advance: Advance) -> Path:
+def _build(run: Run) -> Path:
     html, began = paths.build_folder() / "html", monotonic()
     staging, output, old = (paths.build_folder() / name for name in ("stage", "new", "old"))
     if old.exists() and not html.exists():
@@ -387,26 +375,17 @@ def _build(run: Run, advance: Advance) -> Path:
     staging.mkdir(parents=True)
     stage(run, staging)
     foot = citation_footer()
-    advance(0, _STAGING)
     log = paths.build_folder() / "build.log"
     environment = child_environment(PYTHONWARNINGS="ignore", NO_COLOR="1")
     command = [
         *(sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(staging)),
         *("--path-output", str(output), "-W", "--keep-going"),
     ]
-    done = 0.0
-
-    def watch(printed: str) -> None:
-        nonlocal done
-        share = finished_proportion(printed)
-        advance((share - done) * len(pages_of_toc()), (share - done) * _SPHINX)
-        done = share
-
-    printed = printed_by_failure(command, log, environment, watch=watch)
+    printed = printed_by_failure(command, log, environment)
     if printed is not None:
         faults = [with_position(line, staging) for line in printed if re.search("WARNING|ERROR|Error", line)]
-        lines = faults or printed[-15:]
-        raise ChapterError("the book could not be built:\n  " + "\n  ".join(lines[:20]) + f"\n  log: {log}")
+        lines = [*(faults or printed[-15:])[:20], f"log: {log}"]
+        raise ChapterError("\n  ".join(["the book could not be built:", *lines]))
     new = output / "_build" / "html"
     if absent := [page for page in pages_of_toc() if not (new / f"{page}.html").is_file()]:
         raise ChapterError(f"the built book lacks {', '.join(absent)}; log: {log}")

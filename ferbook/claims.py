@@ -117,42 +117,27 @@ class PaperClaim(Entry):
     ends: tuple[str, str] | None = None
 
     @model_validator(mode="after")
-    def _with_absolute_size_and_controls(self) -> Self:
-        if not PLACEHOLDER.search(self.absolute):
-            raise ValueError(
-                f"the claim {self.short!r} has no absolute measure; give `absolute`, a sentence with the "
-                "{chapter.metric} that anyone understands"
-            )
-        for sentence in (self.absolute, *self.second):
-            if re.search("[{}]", PLACEHOLDER.sub("", sentence)):
-                raise ValueError(
-                    f"the claim {self.short!r}: {sentence!r} has a brace around no chapter.metric"
-                )
+    def _is_complete(self) -> Self:
+        degree = self.form == "degree"
+        absent = [name for name in ("floor", "ceiling") if not getattr(self, name)]
         measured = [label for label, _ in self.table if MEASURED.fullmatch(label)]
-        if len(self.table) < 2 or len(measured) != 1:
-            raise ValueError(
-                f"the claim {self.short!r} has no control to compare with; give `table`: two rows or more of "
-                "[label, chapter.metric], the label of the measured one in **bold**"
-            )
-        for _, address in (*self.table, *self.sample):
+        braces = [each for each in self.sentences if re.search("[{}]", PLACEHOLDER.sub("", each))]
+        faults = {
+            " has no absolute measure; give `absolute`, a sentence with the {chapter.metric} that anyone "
+            "understands": not PLACEHOLDER.search(self.absolute),
+            f": {'; '.join(braces)!r} has a brace around no chapter.metric": braces,
+            " has no control to compare with; give `table`: two rows or more of [label, chapter.metric], the "
+            "label of the measured one in **bold**": len(self.table) < 2 or len(measured) != 1,
+            f" is a degree without a {' and a '.join(absent)}": degree and absent,
+            " is a degree in dB, which have no upper bound; give a measure that has one, or compare two "
+            "systems (form: difference)": degree and self.unit == "dB",
+            ": a difference has a polarity, a degree has none": degree == (self.polarity is not None),
+            " is a difference, which has neither floor nor ceiling": not degree and len(absent) < 2,
+        }
+        if fault := next((words for words, found in faults.items() if found), ""):
+            raise ValueError(f"the claim {self.short!r}{fault}")
+        for address in (self.measure, *(address for _, address in (*self.table, *self.sample))):
             _chapter(address, "metric")
-        return self
-
-    @model_validator(mode="after")
-    def _of_its_form(self) -> Self:
-        ends = [name for name in ("floor", "ceiling") if not getattr(self, name)]
-        if self.form == "degree" and ends:
-            raise ValueError(f"the claim {self.short!r} is a degree without a {' and a '.join(ends)}")
-        if self.form == "degree" and self.unit == "dB":
-            raise ValueError(
-                f"the claim {self.short!r} is a degree in dB, which have no upper bound; give a measure that "
-                "has one, or compare two systems (form: difference)"
-            )
-        if (self.form == "difference") != (self.polarity is not None):
-            raise ValueError(f"the claim {self.short!r}: a difference has a polarity, a degree has none")
-        if self.form == "difference" and len(ends) < 2:
-            raise ValueError(f"the claim {self.short!r} is a difference, which has neither floor nor ceiling")
-        _chapter(self.measure, "metric")
         if self.figure:
             _chapter(self.figure, "figure")
         return self
@@ -163,12 +148,15 @@ class PaperClaim(Entry):
         return self.measure.partition(".")[0]
 
     @property
+    def sentences(self) -> tuple[str, ...]:
+        """The sentences of its card, which hold numbers."""
+        return self.absolute, *self.second
+
+    @property
     def shown(self) -> list[str]:
         """``chapter.metric`` of each number on its card, beyond the one that decides."""
-        sentences = [
-            found[1] for text in (self.absolute, *self.second) for found in PLACEHOLDER.finditer(text)
-        ]
-        return list(dict.fromkeys([*sentences, *(address for _, address in (*self.table, *self.sample))]))
+        quoted = [found[1] for text in self.sentences for found in PLACEHOLDER.finditer(text)]
+        return list(dict.fromkeys([*quoted, *(address for _, address in (*self.table, *self.sample))]))
 
     @property
     def decided_by(self) -> str:
@@ -249,11 +237,10 @@ class Claims(Entry):
         shorts = [claim.short for claim in self.every]
         if twice := next((name for name in shorts if shorts.count(name) > 1), ""):
             raise ValueError(f"two claims are called {twice!r}; a short name means one")
-        for claim in self.every:
-            for name in claim.gates:
-                if name not in self.gates:
-                    near = nearest_name(name, self.gates)
-                    raise ValueError(f"the claim {claim.short!r} names {name!r}, which is no gate{near}")
+        for short, name in ((claim.short, name) for claim in self.every for name in claim.gates):
+            if name not in self.gates:
+                near = nearest_name(name, self.gates)
+                raise ValueError(f"the claim {short!r} names {name!r}, which is no gate{near}")
         unanswered: dict[str, date] = {}
         for change in self.log:
             for name in change.claims:
@@ -293,11 +280,9 @@ def claim_digest(claim: PaperClaim, gates: Mapping[str, Gate]) -> str:
     """Digest of what decides ``claim`` in a reference: not of reasons, names and what its card shows."""
     shown = {"absolute", "quantity", "table", "second", "sample", "ends"}
     shown |= {"why", "short", "figure", "reported", "certainty", "gates"}
-    content = claim.model_dump(exclude=shown, exclude_defaults=True) | {
-        "gates": [
-            gates[name].model_dump(exclude={"requires", "own"}, exclude_none=True) for name in claim.gates
-        ]
-    }
+    content = claim.model_dump(exclude=shown, exclude_defaults=True)
+    of_gates = [gates[name] for name in claim.gates]
+    content["gates"] = [gate.model_dump(exclude={"requires", "own"}, exclude_none=True) for gate in of_gates]
     return digest_of(content)[:DIGEST_LENGTH]
 
 
@@ -305,26 +290,22 @@ def require_logged(claims: Claims, file: Path) -> None:
     """Raise DataError unless the last digest that the log holds of each claim is that of ``claims``, read
     from ``file``; a file without a log is a draft.
     """
-    last = {name: (change.day, each) for change in claims.log for name, each in change.claims.items()}
+    if not claims.log:
+        return
+    logged = {name: (change.day, each) for change in claims.log for name, each in change.claims.items()}
+    logged = {name: (day, each.digest) for name, (day, each) in logged.items() if each.digest}
     remedy = "add an entry to `log`: day, what, why, and of the claim before, after, digest"
-    for claim in claims.every if claims.log else ():
-        digest = claim_digest(claim, claims.gates)
-        day, decision = last.pop(claim.short, (None, None))
-        if decision is None or not decision.digest:
-            raise DataError(
-                f"{file}: no entry about the claim {claim.short!r}, whose digest is {digest}; {remedy}"
-            )
-        if decision.digest != digest:
-            raise DataError(
-                f"{file}: what decides the claim {claim.short!r} is not what was frozen on {day} (digest "
-                f"{decision.digest}, now {digest}); {remedy}"
-            )
-    for name, (day, decision) in last.items():
-        if decision.digest:
-            raise DataError(
-                f"{file}: the claim {name!r}, last logged on {day}, is no longer there; add an entry that "
-                "says why"
-            )
+    for claim in claims.every:
+        name, digest = claim.short, claim_digest(claim, claims.gates)
+        day, frozen = logged.pop(name, (None, ""))
+        if not frozen:
+            raise DataError(f"{file}: no entry about the claim {name!r}, whose digest is {digest}; {remedy}")
+        if frozen != digest:
+            change = f"is not what was frozen on {day} (digest {frozen}, now {digest})"
+            raise DataError(f"{file}: what decides the claim {name!r} {change}; {remedy}")
+    for name, (day, _) in logged.items():
+        gone = f"the claim {name!r}, last logged on {day}, is no longer there"
+        raise DataError(f"{file}: {gone}; add an entry that says why")
 
 
 def read_claims(file: Path) -> Claims:

@@ -94,8 +94,7 @@ def params(
     selection = [find_chapter(chapter)] if chapter else list(chapters().values())
     rows = {c.name: c.parameter_rows() for c in selection}
     if as_json:
-        print_json(rows)
-        return
+        return print_json(rows)
     for name, fields in rows.items():
         console.print(f"chapter {name}", style="bold")
         for row in fields:
@@ -216,8 +215,7 @@ def status(
         for each in run_states(target)
     ]
     if as_json:
-        print_json({"run": target.name, "chapters": rows})
-        return
+        return print_json({"run": target.name, "chapters": rows})
     lines = [
         [row["chapter"], row["running"] or "; ".join(row["reasons"]) or "up to date", row["seconds"] or ""]
         for row in rows
@@ -231,8 +229,7 @@ def _list_runs(as_json: bool) -> None:
 
     rows = run_rows()
     if as_json:
-        print_json(rows)
-        return
+        return print_json(rows)
     if not rows:
         console.print("no runs yet; `ferbook run` makes one")
         return
@@ -270,8 +267,7 @@ def compare(
     first, second = (run.name for run in runs)
     comparison = compare_runs(first, second, chapter)
     if as_json:
-        print_json(comparison)
-        return
+        return print_json(comparison)
     if rows := [[*row.values()] for row in comparison["parameters"]]:
         print_table("", ["parameter", first, second], rows)
     else:
@@ -299,8 +295,8 @@ def _print_outcome(runs: list["Run"], chapter: str, as_json: bool) -> None:
     rows, notes = outcome_rows(runs, chapter)
     store_figure(paths.build_folder(), "compared", outcome_figure(rows))
     if as_json:
-        print_json({"rows": [row | {"estimate": row["estimate"].to_json()} for row in rows], "notes": notes})
-        return
+        plain = [row | {"estimate": row["estimate"].to_json()} for row in rows]
+        return print_json({"rows": plain, "notes": notes})
     table = outcome_table(rows).drop(columns=["low", "high", "unit", "about"])
     table.insert(0, "run", table.pop("run"))
     every = (row["estimate"] for row in rows)
@@ -321,8 +317,7 @@ def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
     target = chosen_run(run_name)
     answers = answers_of(target, matching_references(target))
     if as_json:
-        print_json({"run": target.name, "claims": answers.to_json()})
-        return
+        return print_json({"run": target.name, "claims": answers.to_json()})
     console.print(f"run {target.name!r}")
     for paper, name in answers.claims.headings.items():
         console.print(name, style="bold")

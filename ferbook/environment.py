@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,6 @@ import psutil
 from ferbook import paths
 from ferbook.errors import RunStoreError
 from ferbook.files import open_regular
-from ferbook.steps import INTERVAL
 
 OUTPUT_VARIABLE = "FER_OUTPUT"
 RUN_VARIABLE = "FER_RUN"
@@ -102,17 +101,12 @@ def printed_by_failure(
     log: Path,
     environment: Mapping[str, str],
     folder: Path | None = None,
-    watch: Callable[[str], object] = len,
 ) -> list[str] | None:
     """Run ``command``, which ends when we do. The lines it printed where it fails, None where it succeeds;
-    ``log`` holds them in either case, and ``watch`` is given now and then what it printed so far.
+    ``log`` holds them in either case.
     """
-    with start_logged(command, log, environment, cwd=folder) as process:
-        while process.poll() is None:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(INTERVAL)
-            watch(log.read_text(encoding="utf-8", errors="replace"))
-    return log.read_text(encoding="utf-8", errors="replace").splitlines() if process.returncode else None
+    failed = start_logged(command, log, environment, cwd=folder).wait()
+    return log.read_text(encoding="utf-8", errors="replace").splitlines() if failed else None
 
 
 # Names, by its number, the process that a job is not to outlive.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferbook import paths
-from ferbook.book import Chapter, longest_chain, suite, with_upstream
+from ferbook.book import Chapter, suite, with_upstream
 from ferbook.environment import git_commit, now, uncommitted
 from ferbook.errors import ParameterError, RunStoreError
 from ferbook.files import digest_of, is_leftover
@@ -259,7 +259,7 @@ def make_runs(
         board, since = places[0].run.work, now()
         jobs = [_job(place, chapter, homes[place.run.name], making) for place, chapter in work]
         first, models = places[0].request.profile, places[0].parameters
-        seconds = {each.name: each.expected(first, models[each.name]) for each in chapters}
+        seconds = {each.name: each.expected(first, models[each.name]) or 0 for each in chapters}
         try:
             ended = run_jobs(
                 board,
@@ -268,7 +268,7 @@ def make_runs(
                 cores=cores or os.cpu_count() or 1,
                 executor=executor,
                 go_on=count > 1,
-                priorities={name: longest_chain(name, seconds) for name in seconds},
+                priorities=seconds,
             )
             for place in places:
                 _take(place, homes, lambda name, home: finished_file(board, name, home).exists())

@@ -18,7 +18,6 @@ OF_CHAPTERS = {
     "FEWEST",
     "GAIN",
     "MEASURED",
-    "MOST_VALUES",
     "OWN",
     "Recipe",
     "SCALES",

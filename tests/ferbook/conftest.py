@@ -112,7 +112,7 @@ def toy_book(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "check_toc", lambda: None)
     builds = []
 
-    def jupyter_book(command, log, environment, watch):
+    def jupyter_book(command, log, environment):
         builds.append(command)
         page = Path(command[command.index("--path-output") + 1]) / "_build" / "html" / "index.html"
         page.parent.mkdir(parents=True)

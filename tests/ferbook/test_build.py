@@ -20,7 +20,6 @@ from ferbook.book import Chapter, chapters, clear_cached_book, suite
 from ferbook.build import (
     build_book,
     check_toc,
-    finished_proportion,
     stage,
     staged_notebook,
     what_you_need,
@@ -149,17 +148,6 @@ def test_a_page_shows_the_code_that_was_executed_and_says_where_todays_differs(c
     for text, told in zip(page, shown, strict=True):
         noted = any(words in text for words in (CHANGED, GONE, ADDED))
         assert text in told and ("commit <code>abc</code>" in told) == noted
-
-
-@pytest.mark.parametrize(
-    ("log", "share"),
-    [
-        ("\x1b[01mreading sources... \x1b[39;49;00m[ 10%] \x1b[35mbook/answers", 0.05),
-        ("reading sources... [100%] a\nwriting output... [ 20%] a", 0.6),
-    ],
-)
-def test_how_far_a_build_is_stands_in_the_log(log, share):
-    assert finished_proportion(log) == pytest.approx(share)
 
 
 def test_a_run_without_a_finished_chapter_is_not_built():
