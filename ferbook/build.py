@@ -37,7 +37,7 @@ from ferbook.notebook import (
 from ferbook.provenance import provenance, reproduce_command
 from ferbook.records import read_json
 from ferbook.reference_run import REFERENCE, matching_references, usable_reference
-from ferbook.site import citation_footer, external_requests, finish
+from ferbook.site import external_requests, finish
 from ferbook.steps import steps
 from ferbook.store import ChapterResult, ReferenceMatch, Run, open_run, write_json
 from ferbook.text import OTHER_CODE, bounds_text, number_text
@@ -374,7 +374,6 @@ def _build(run: Run) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
     staging.mkdir(parents=True)
     stage(run, staging)
-    foot = citation_footer()
     log = paths.build_folder() / "build.log"
     environment = child_environment(PYTHONWARNINGS="ignore", NO_COLOR="1")
     command = [
@@ -391,7 +390,7 @@ def _build(run: Run) -> Path:
         raise ChapterError(f"the built book lacks {', '.join(absent)}; log: {log}")
     if (staging / _FILES).is_dir():
         shutil.copytree(staging / _FILES, new, dirs_exist_ok=True)
-    finish(new, foot)
+    finish(new)
     if requests := external_requests(new):
         raise ChapterError("the book would send requests to other hosts:\n  " + "\n  ".join(requests[:20]))
     write_json(new / STAMP, {"run": run.name, "seconds": round(monotonic() - began)})

@@ -258,8 +258,6 @@ def make_runs(
             return places, {}
         board, since = places[0].run.work, now()
         jobs = [_job(place, chapter, homes[place.run.name], making) for place, chapter in work]
-        first, models = places[0].request.profile, places[0].parameters
-        seconds = {each.name: each.expected(first, models[each.name]) or 0 for each in chapters}
         try:
             ended = run_jobs(
                 board,
@@ -268,7 +266,6 @@ def make_runs(
                 cores=cores or os.cpu_count() or 1,
                 executor=executor,
                 go_on=count > 1,
-                priorities=seconds,
             )
             for place in places:
                 _take(place, homes, lambda name, home: finished_file(board, name, home).exists())

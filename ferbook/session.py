@@ -125,12 +125,10 @@ class Session:
 
         if (plot := _result_of(draw, arguments, options)) is None:
             return HTML(figure_html(name, "", self._left_out(f"figure {name!r}", needs)))
-        if not plot.alt.strip():
-            raise ChapterError(f"figure {name!r} has no alt text")
-        if not plot.caption.strip():
-            raise ChapterError(f"figure {name!r} has no caption: say what one sees and concludes")
-        if plot.data.empty:
-            raise ChapterError(f"figure {name!r} comes without the numbers it shows")
+        absent = {"alt text": not plot.alt.strip(), "caption": not plot.caption.strip()}
+        absent["data: the numbers that it shows"] = plot.data.empty
+        for what in filter(absent.get, absent):
+            raise ChapterError(f"figure {name!r} has no {what}")
         markup = store_figure(self.output, name, plot)
         self._note_numbers("figures", name, {"alt": plot.alt, "caption": plot.caption}, plot.tolerance)
         return HTML(markup)

@@ -1,16 +1,10 @@
-"""What is done to the built pages: what no reader needs is removed, links to terms get their definitions, and
-each page its source; and a search for requests to other hosts, of which a book that reads without a network
-has none.
+"""Finish built pages: remove what no reader needs, add definitions to the links of terms, and search for
+requests to other hosts, of which a book that is read without a network has none.
 """
 
-import html
 import re
 import shutil
 from pathlib import Path
-
-from ferbook import paths
-from ferbook.errors import BookError
-from ferbook.files import read_yaml
 
 # The theme brings its icons twice, as a font and as a script of 1.5 MB that draws them; and it loads on every
 # page what only the search needs.
@@ -20,7 +14,6 @@ _NEVER_LOADED = ("*.map", "scripts/fontawesome.js*", "webfonts/*.ttf", "webfonts
 _NO_LIST = '<div role="list" class="citation-list">'  # docutils gives it no list items
 _DEFINED = re.compile(r'<dt id="(term-[^"]+)">.*?</dt>\s*<dd>(.*?)</dd>', re.DOTALL)
 _TERM = re.compile(r'(<a class="reference internal" href="[^"#]*#(term-[^"]+)")')
-_FOOTER = '<div class="bd-footer-content__inner container">'
 
 # Ink on white, also where the page is dark.
 _PRINTED = """<script>
@@ -40,34 +33,8 @@ def _definitions(page: str) -> dict[str, str]:
     return definitions
 
 
-def citation_footer() -> str:
-    """What each page ends with, from ``CITATION.cff``: how to cite the book, where it comes from, licence.
-    Empty where there is no such file. Raises BookError where it lacks a title or an author.
-    """
-    file = paths.root() / "CITATION.cff"
-    if not file.is_file():
-        return ""
-    citation = read_yaml(file, BookError, "; https://citation-file-format.github.io says what it holds")
-    try:
-        authors = [
-            one.get("name") or f"{one['family-names']}, {one['given-names']}" for one in citation["authors"]
-        ]
-        reference = f"{'; '.join(authors)} ({str(citation['date-released'])[:4]}). {citation['title']}"
-        licence = str(citation["license"])
-    except (KeyError, TypeError, AttributeError) as fault:
-        raise BookError(f"CITATION.cff: {fault}: it needs authors, date-released, title, license") from fault
-    version = f", version {citation['version']}" if "version" in citation else ""
-    address = html.escape(str(citation.get("repository-code") or ""))
-    link = f'<a href="{address}">{address}</a>'
-    place = link if address else "the repository that this book was built in; its README says how to run it"
-    return (
-        f'<div class="footer-item home"><p>To cite: {html.escape(reference + version)}.</p>\n'
-        f'<p>Source: {place}. Licence: <a href="LICENSE.txt">{html.escape(licence)}</a>.</p></div>'
-    )
-
-
-def finish(folder: Path, foot: str) -> None:
-    """Do it to the pages in ``folder``: ``foot`` is what ``citation_footer`` gave."""
+def finish(folder: Path) -> None:
+    """Remove what no reader needs from the pages in ``folder``, and give links to terms their definitions."""
     pages = {file: file.read_text(encoding="utf-8") for file in sorted(folder.rglob("*.html"))}
     definitions = {name: text for page in pages.values() for name, text in _definitions(page).items()}
 
@@ -75,17 +42,10 @@ def finish(folder: Path, foot: str) -> None:
         return f'{link[1]} data-told="{definitions[link[2]]}"' if definitions.get(link[2]) else link[0]
 
     for file, page in pages.items():
-        name = file.relative_to(folder).as_posix()
-        page = _TERM.sub(explained, _ICONS.sub("", page))
-        page = page.replace(_NO_LIST, '<div class="citation-list">')
-        if name != "search.html":
+        page = _TERM.sub(explained, _ICONS.sub("", page)).replace(_NO_LIST, '<div class="citation-list">')
+        if file != folder / "search.html":
             page = _SEARCH.sub("", page).replace("</head>", _PRINTED)
-        if foot:
-            up = "../" * name.count("/")
-            page = page.replace(_FOOTER, _FOOTER + foot.replace('href="LICENSE', f'href="{up}LICENSE'))
         file.write_text(page, encoding="utf-8")
-    if foot:
-        shutil.copy(paths.root() / "LICENSE", folder / "LICENSE.txt")
     for pattern in _NEVER_LOADED:
         for path in (folder / "_static").rglob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()

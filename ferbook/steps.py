@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
@@ -40,7 +40,14 @@ def steps(
     expected to take, 0 if unknown. ``describe``: returns the text in place of "``what`` 3 of 9".
     """
     work = _Work(what, total, seconds, describe)
-    with _reported(work):
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    if place := os.environ.get(STEPS_VARIABLE):
+        report = _stored(work, Path(place))
+    elif "ipykernel" in sys.modules:
+        report = nullcontext()
+    else:
+        report = _drawn(work, console) if console.is_terminal else _logged(work, console)
+    with report:
         yield work.advance
 
 
@@ -92,49 +99,45 @@ class _Line(ProgressColumn):
 
 
 @contextmanager
-def _reported(work: _Work) -> Iterator[None]:
-    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    if place := os.environ.get(STEPS_VARIABLE):
-        file = Path(place)
+def _stored(work: _Work, file: Path) -> Iterator[None]:
+    """Write to ``file`` how far the work is, at most once in ``INTERVAL`` seconds."""
+    due = monotonic() + INTERVAL
 
-        def store() -> None:
-            if work.left() is not None:
-                file.write_text(json.dumps({"text": work.describe(), "left": work.left()}), encoding="utf-8")
+    def store() -> None:
+        nonlocal due
+        if monotonic() >= due and work.left() is not None:
+            due = monotonic() + INTERVAL
+            file.write_text(json.dumps({"text": work.describe(), "left": work.left()}), encoding="utf-8")
 
-        work.report = _at_intervals(store, INTERVAL)
-        try:
-            yield
-        finally:
-            file.unlink(missing_ok=True)
-    elif "ipykernel" in sys.modules:
+    work.report = store
+    try:
         yield
-    elif console.is_terminal:
-        with Progress(BarColumn(20), _Line(), console=console, transient=True) as bar:
-            task = bar.add_task("", total=1, work=work)
-            work.report = lambda: bar.update(task, completed=work.part)
-            yield
-    else:
-        with _logged(work, console):
-            yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _drawn(work: _Work, console: Console) -> Iterator[None]:
+    """Draw a bar on a terminal."""
+    with Progress(BarColumn(20), _Line(), console=console, transient=True) as bar:
+        task = bar.add_task("", total=1, work=work)
+        work.report = lambda: bar.update(task, completed=work.part)
+        yield
 
 
 @contextmanager
 def _logged(work: _Work, console: Console) -> Iterator[None]:
     """Print a line at once where the work is known to be long, and then every ten seconds."""
-
-    def log() -> None:
-        console.print(work.line())
-
     ended = Event()
 
     def tick() -> None:
         pause = LOG_INTERVAL if work.seconds else LONG
         while not ended.wait(pause):
-            log()
+            console.print(work.line())
             pause = LOG_INTERVAL
 
     if (work.seconds or 0) > LONG:
-        log()
+        console.print(work.line())
     ticker = Thread(target=tick, daemon=True)
     ticker.start()
     try:
@@ -142,16 +145,3 @@ def _logged(work: _Work, console: Console) -> Iterator[None]:
     finally:
         ended.set()
         ticker.join()
-
-
-def _at_intervals(function: Callable[[], object], pause: float) -> Callable[[], None]:
-    """Return a function that calls ``function``, at most once in so many seconds."""
-    due = monotonic() + pause
-
-    def call() -> None:
-        nonlocal due
-        if monotonic() >= due:
-            due = monotonic() + pause
-            function()
-
-    return call

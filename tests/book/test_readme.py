@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 import typer.main
+import yaml
 from PIL import Image
 
 from ferbook import paths
@@ -67,3 +68,13 @@ def test_readme_and_guide_are_done_as_they_are_written(smoke_clone, tmp_path, re
             clone.ferbook(*small)
     made = "_build/html/index.html", "me-explained.html", "book/gaze/gaze.ipynb", "wild.png"
     assert all((clone.root / name).is_file() for name in made)
+
+
+def test_every_page_ends_with_the_citation_of_the_file():
+    citation = yaml.safe_load((paths.root() / "CITATION.cff").read_text(encoding="utf-8"))
+    settings = yaml.safe_load((paths.root() / "_config.yml").read_text(encoding="utf-8"))
+    footer = " ".join(settings["html"]["extra_footer"].split())
+    authors, year = "; ".join(each["name"] for each in citation["authors"]), citation["date-released"].year
+    cited = f"{authors} ({year}). {citation['title']}, version {citation['version']}"
+    assert f"{cited}. Licence: {citation['license']}." in footer
+    assert "extra-footer.html" in settings["sphinx"]["config"]["html_theme_options"]["footer_content_items"]

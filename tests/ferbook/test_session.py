@@ -72,7 +72,7 @@ def test_a_figure_is_stored_with_its_numbers_and_words(output):
     [
         ({"alt": " "}, "no alt text"),
         ({"caption": ""}, "no caption"),
-        ({"data": pd.DataFrame()}, "without the numbers"),
+        ({"data": pd.DataFrame()}, "no data"),
     ],
 )
 def test_a_figure_without_words_or_numbers_is_refused(output, given, told):

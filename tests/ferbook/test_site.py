@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ferbook.errors import BookError
-from ferbook.site import citation_footer, external_requests, finish
+from ferbook.site import external_requests, finish
 
 PAGE = """<html><head>
   <script defer src="../_static/scripts/fontawesome.js?digest=1"></script>
@@ -19,14 +18,6 @@ PAGE = """<html><head>
 </section></article>
 <div class="bd-footer-content__inner container"></div></body></html>"""
 
-CITATION = """
-title: Dice
-authors: [{name: The players}, {family-names: Bernoulli, given-names: Jacob}]
-date-released: 1713-08-01
-version: 2.0.0
-license: MIT
-"""
-
 
 @pytest.fixture
 def built(tmp_path):
@@ -38,7 +29,7 @@ def built(tmp_path):
 
 
 def test_pages_lose_what_they_do_not_need(built):
-    finish(built, "")
+    finish(built)
     page = (built / "book" / "dice.html").read_text()
     assert re.findall(r'src="([^"]+)"', page) == ["../_static/doctools.js"]
     search = (built / "search.html").read_text()
@@ -52,33 +43,12 @@ def test_a_link_to_a_word_says_what_it_means(built):
     entry = f'<dl><dt id="term-die">die</dt><dd>{meaning}</dd></dl>'
     (built / "book" / "words.html").write_text(entry)
     (built / "book" / "dice.html").write_text(link.format("words.html") + link.replace("die", "coin"))
-    finish(built, "")
+    finish(built)
     page = (built / "book" / "dice.html").read_text()
     assert page.startswith(
         '<a class="reference internal" href="words.html#term-die" data-told="A &quot;cube&quot; '
     )
     assert 'with sides."' in page and page.count("data-told") == 1, "nobody defines a coin"
-
-
-def test_every_page_says_where_the_book_comes_from_and_how_to_cite_it(copy, built, monkeypatch):
-    assert citation_footer() == "", "a book without CITATION.cff"
-    (copy / "CITATION.cff").write_text(f"{CITATION}\nrepository-code: https://example.org/dice")
-    assert 'Source: <a href="https://example.org/dice">https://example.org/dice</a>.' in citation_footer()
-    (copy / "CITATION.cff").write_text(CITATION)
-    (copy / "LICENSE").write_text("MIT License")
-    foot = citation_footer()
-    assert "The players; Bernoulli, Jacob (1713). Dice, version 2.0.0." in foot
-    assert str(copy) not in foot and "the repository that this book was built in" in foot
-    finish(built, foot)
-    assert 'href="../LICENSE.txt">MIT' in (built / "book" / "dice.html").read_text()
-    assert 'href="LICENSE.txt">MIT' in (built / "search.html").read_text()
-    assert (built / "LICENSE.txt").read_text() == "MIT License"
-
-
-def test_a_citation_that_lacks_something_is_named(copy):
-    (copy / "CITATION.cff").write_text("title: Dice\n")
-    with pytest.raises(BookError, match=r"CITATION.cff: 'authors'"):
-        citation_footer()
 
 
 # What would ask another host
