@@ -202,6 +202,7 @@ def smoke_clone(tmp_path_factory):
     """A clone in which the real chapters were run at ``smoke``, once for all processes that test."""
     clone = make_clone(tmp_path_factory.mktemp("smoke"))
     with shared_folder(tmp_path_factory, "smoke-run") as folder:
+        clone.environment["XDG_STATE_HOME"] = str(folder / "state")  # it is every process's own run
         if not (folder / "runs").exists():
             clone.ferbook("run", "--profile", "smoke", "--run", "smoke")
             shutil.copytree(clone.root / "runs", folder / "runs")
