@@ -436,6 +436,8 @@ def left_open(request: Request, made: Iterable[Chapter]) -> list[str]:
     """Return the short names of claims that a run of the chapters ``made`` may be too small for: a gate needs
     as much as the reference has, whose profile makes more of the chapter.
     """
+    if not paths.claims_file().is_file():
+        return []
     claims, profiles = read_claims(paths.claims_file()), suite().profiles
     smaller = REFERENCE in profiles[profiles.index(request.profile) + 1 :]
     more = {each.name for each in made if smaller and REFERENCE in each.profiles}

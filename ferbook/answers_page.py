@@ -59,12 +59,10 @@ def answer_text(answers: Answers, short: str) -> str:
     """
     every = {each.main.claim.short: each for each in answers.every}
     require_name("claim", short, every)
-    answer = every[short].main
+    answer, whose = every[short].main, _whose(answers, every[short])
     if answer.estimate is None:
         return f"**{NOT_MEASURED.capitalize()} yet.**"
-    return (
-        f"**{answer.word.capitalize()}.**{_whose(answers, every[short])} {answer.absolute} {answer.sentence}"
-    )
+    return f"**{answer.word.capitalize()}.**{whose} {answer.absolute} {answer.sentence}"
 
 
 def chapter_text(answers: Answers, chapter: str) -> str:
@@ -93,9 +91,7 @@ def counts_text(answers: Answers) -> str:
     hold = Counter(each.main.word for each in answers.every if each.main.holds)
     parts = []
     for word in filter(words.__contains__, get_args(RuleAnswer)):
-        holds = (
-            f", of which **{hold[word]}** hold after correction" if word in ("yes", "partly", "no") else ""
-        )
+        holds = f", of which **{hold[word]}** hold after correction" * (word in ("yes", "partly", "no"))
         parts.append(f"**{words[word]}** {word}{holds}")
     return f"Of {len(answers.every)} claims: {'; '.join(parts)}."
 
@@ -106,47 +102,36 @@ def _method(answer: ClaimAnswer, answers: Answers) -> list[str]:
     chapter = f"[{chapters()[claim.chapter].title}]({claim.chapter}/{claim.chapter}.ipynb)"
     facts = answers.results[claim.chapter].facts
     on = ", ".join(f"`{facts[name]}`" for name in suite().named_by if name in facts)
-    items = []
-    if estimate := answer.estimate:
-        items += [("Interval", estimate.how or estimate.why)]
-        sample = ", ".join(f"{number:,.0f} {noun}" for noun, number in answer.sample.items())
-        n = f"n = {estimate.n:,}" if estimate.n else ""
-        items += [("Sample", "; ".join(filter(None, (sample, n))))]
-        if answer.certainty:
-            items += [
-                ("Correction", f"Holm's, for all claims that were measured; the answer {answer.certainty}")
-            ]
-        if answer.detectable_text:
-            items += [("Minimum detectable effect", f"{answer.detectable_text}, at 80 % power")]
-    items += [("Method", f"`{claim.decided_by}` of {chapter}{f', on {on}' * bool(on)}. {claim.why}")]
-    if claim.form == "degree":
-        items += [("Controls", f"0 %: {claim.floor}; 100 %: {claim.ceiling}")]
-    if answer.distance:
-        items += [("Distance of the controls", f"{bounds_text(answer.distance)}; {answer.matters} matter")]
-    if answer.second_model:
-        words = f"{answer.sized(answer.second_model)}; decides nothing"
-        items += [(suite().again[1].capitalize(), words)]
-    items += [("Condition", each.sentence) for each in answer.gates]
-    if claim.reported:
-        sure = f"[{claim.certainty}]{{.certainty}} {CERTAINTIES[claim.certainty]}"
-        items += [("The paper reports", f"{claim.reported}. {sure}")]
+    estimate, distance, second = answer.estimate, answer.distance, answer.second_model
+    sample = [f"{number:,.0f} {noun}" for noun, number in answer.sample.items()]
+    sample += [f"n = {estimate.n:,}"] if estimate and estimate.n else []
+    holm = f"Holm's, for all claims that were measured; the answer {answer.certainty}"
+    sure = f"[{claim.certainty}]{{.certainty}} {CERTAINTIES[claim.certainty]}"
     log = [change for change in answers.claims.log if claim.short in change.claims]
     changes = [f"{change.day:%-d %B %Y}, before: {change.claims[claim.short].before}" for change in log]
-    items += [("Amendments", "; ".join(changes))] if changes else []
+    items = [
+        ("Interval", estimate and (estimate.how or estimate.why)),
+        ("Sample", estimate and "; ".join(sample)),
+        ("Correction", answer.certainty and holm),
+        ("Minimum detectable effect", answer.detectable_text and f"{answer.detectable_text}, at 80 % power"),
+        ("Method", f"`{claim.decided_by}` of {chapter}{f', on {on}' * bool(on)}. {claim.why}"),
+        ("Controls", claim.form == "degree" and f"0 %: {claim.floor}; 100 %: {claim.ceiling}"),
+        ("Distance of the controls", distance and f"{bounds_text(distance)}; {answer.matters} matter"),
+        (suite().again[1].capitalize(), second and f"{answer.sized(second)}; decides nothing"),
+        *(("Condition", each.sentence) for each in answer.gates),
+        ("The paper reports", claim.reported and f"{claim.reported}. {sure}"),
+        ("Amendments", "; ".join(changes)),
+    ]
     return [f"- *{name}*: {text}" for name, text in items if text]
 
 
 def _sized(answer: ClaimAnswer) -> list[str]:
     """Return the absolute measure, the table of controls, and then the degree or difference."""
-    rows = [
-        ("", answer.claim.quantity or "value"),
-        ("---", "--:"),
-        *(
-            tuple(f"{'**' * row['measured']}{cell}{'**' * row['measured']}" for cell in (row["label"], text))
-            for row in answer.controls
-            if (text := bounds_text(row["estimate"]) if row["estimate"] else NOT_MEASURED)
-        ),
-    ]
+    rows = [("", answer.claim.quantity or "value"), ("---", "--:")]
+    for row in answer.controls:
+        bold = "**" * row["measured"]
+        text = bounds_text(row["estimate"]) if row["estimate"] else NOT_MEASURED
+        rows.append((f"{bold}{row['label']}{bold}", f"{bold}{text}{bold}"))
     shown = [answer.absolute, "", *map(table_row, rows), ""] if answer.absolute else []
     return [*shown, " ".join([*answer.second, answer.sentence]), ""]
 
@@ -276,17 +261,14 @@ def _dress(axes: Axes, unit: str, rows: Sequence[Answered], degrees: bool) -> No
 
 def _name_row(axes: Axes, place: int, answer: ClaimAnswer, degrees: bool) -> None:
     """Write name, number and answer above a row, and the names of its controls below a degree."""
-    across, up, small = (
-        axes.get_yaxis_transform(),
-        place - (0.36 if degrees else 0.3),
-        {"va": "center", "bbox": _GROUND, "zorder": 1.5},
-    )
-    number = "no interval" if answer.estimate else "not measured"
+    up, small = place - (0.36 if degrees else 0.3), {"va": "center", "bbox": _GROUND, "zorder": 1.5}
+    small["transform"] = axes.get_yaxis_transform()
+    number = "no interval" if answer.estimate else NOT_MEASURED
     if answer.estimate and answer.estimate.low is not None:
         shown = replace(answer.estimate, unit="share") if degrees else answer.estimate
         number = bounds_text(shown, decimals=0 if degrees else None)
-    axes.text(0, up, answer.claim.short, transform=across, **small)
-    axes.text(1, up, f"{number} · {answer.word}", transform=across, ha="right", **small)
+    axes.text(0, up, answer.claim.short, **small)
+    axes.text(1, up, f"{number} · {answer.word}", ha="right", **small)
     for where, name in enumerate(answer.claim.ends or ()):
         axes.text(where, place + 0.23, name, color=MUTED, ha="center", **small)
 

@@ -156,13 +156,8 @@ class Suite:
     placeholders: Mapping[str, str] = field(default_factory=dict)
 
 
-def load(file: Path, name: str, kind: type) -> object:
-    """What the module ``file`` calls ``name``, of that ``kind``. Raises BookError in one line."""
-    return _load(file, name, kind)[name]
-
-
-def _load(file: Path, name: str, kind: type) -> dict[str, object]:
-    """The namespace of the module ``file``, as ``load``."""
+def load(file: Path, name: str, kind: type) -> dict[str, object]:
+    """Return the namespace of the module ``file``. Raises BookError unless ``name`` is of that ``kind``."""
     place = file.relative_to(paths.root())
     spec = importlib.util.spec_from_file_location(".".join(place.with_suffix("").parts), file)
     module = importlib.util.module_from_spec(spec)
@@ -226,7 +221,7 @@ def _chapter_in(folder: Path, profiles: tuple[str, ...]) -> Chapter:
         raise BookError(f"book/{name}/chapter.py is missing; write it (see `ferbook new`) or move the folder")
     if not (folder / f"{name}.ipynb").is_file():
         raise BookError(f"book/{name}/{name}.ipynb is missing; a chapter's notebook has its folder's name")
-    namespace = _load(file, "CHAPTER", Chapter)
+    namespace = load(file, "CHAPTER", Chapter)
     constants = _constants(file, namespace)
     chapter = replace(namespace["CHAPTER"], name=name, folder=folder, constants=constants)
     where, fields = f"book/{name}/chapter.py", chapter.parameters.model_fields
@@ -283,7 +278,7 @@ def _in_order(declared: Mapping[str, Chapter]) -> dict[str, Chapter]:
 @cache
 def _read(root: Path) -> tuple[Suite, dict[str, Chapter]]:
     file = root / "book" / "suite.py"
-    own = load(file, "SUITE", Suite) if file.exists() else Suite()
+    own = load(file, "SUITE", Suite)["SUITE"] if file.exists() else Suite()
     if own.profile not in own.profiles:
         raise BookError(f"book/suite.py: profile = {own.profile!r} is none of profiles; name one of them")
     declared: dict[str, Chapter] = {}

@@ -50,8 +50,7 @@ def _with_names(function: Callable) -> Callable:
 
     @wraps(function)
     def run_command(**values: object) -> None:
-        given = {name: values.pop(name) for name in options}
-        own = [f"{name}={value}" for name, value in given.items() if value is not None]
+        own = [f"{name}={value}" for name in options if (value := values.pop(name)) is not None]
         function(**values | {"param": [*(values["param"] or ()), *own]})
 
     keyword = inspect.Parameter.KEYWORD_ONLY
@@ -63,20 +62,16 @@ def _with_names(function: Callable) -> Callable:
 
 def command_line() -> typer.Typer:
     """All commands: the engine's and the book's own."""
-    app = typer.Typer(
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-        help=suite().title,
-        epilog="`ferbook --version` prints version and commit.",
-    )
+    plain = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
+    epilog = "`ferbook --version` prints version and commit."
+    app = typer.Typer(no_args_is_help=True, help=suite().title, epilog=epilog, **plain)
     for function in COMMANDS:
         name = function.__name__
         app.command(name, hidden=name.startswith("_"))(_with_names(function))
-    course = {"course": "ferbook.course.commands:app"}
-    has_course = (paths.root() / "assignments").is_dir()
-    for name, place in ((course if has_course else {}) | dict(suite().commands)).items():
+    places = dict(suite().commands)
+    if (paths.root() / "assignments").is_dir():
+        places = {"course": "ferbook.course.commands:app"} | places
+    for name, place in places.items():
         entry = import_named(f"the command {name!r}", place)
         if isinstance(entry, typer.Typer):
             app.add_typer(entry, name=name)
@@ -110,8 +105,7 @@ def params(
 def run(
     chapters: Chapters = None,
     profile: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Set of defaults; `ferbook params` shows them."),
+        str | None, typer.Option(metavar="NAME", help="Set of defaults; `ferbook params` shows them.")
     ] = None,
     run_name: RunName = None,
     param: Annotated[
@@ -132,8 +126,7 @@ def run(
         int | None, typer.Option(min=1, help="Processor cores to use; all where not given.")
     ] = None,
     executor: Annotated[
-        str | None,
-        typer.Option(help="slurm, or the folder of a profile of Snakemake; this machine if not said."),
+        str | None, typer.Option(help="slurm, or the folder of a Snakemake profile; default: this machine.")
     ] = None,
     update: Annotated[bool, typer.Option("--update", help="Change an existing run's parameters.")] = False,
 ) -> None:
@@ -160,16 +153,16 @@ def run(
     if dry_run:
         places, work = plan_runs(requests, chapters or [], update=update)
         for place in places:
-            own = [chapter.name for other, chapter in work if other is place]
-            rest = "" if own or not place.stale else "takes what another run makes"
-            console.print(f"{place.run.name}: {', '.join(own) or rest or 'up to date'}")
+            own = ", ".join(chapter.name for other, chapter in work if other is place)
+            rest = "uses results of another run" if place.stale else "up to date"
+            console.print(f"{place.run.name}: {own or rest}")
         console.print(f"{len(places)} run(s), {len(work)} chapter(s) to be executed")
         return
     require_runnable(requests, chapters or [])
     first, *others = requests
     several = f" to {[*requests][-1]!r} ({len(requests)} runs)" if others else ""
     console.print(f"run {first!r}{several}")
-    if paths.claims_file().is_file() and (short := left_open(requests[first], with_upstream(chapters or []))):
+    if short := left_open(requests[first], with_upstream(chapters or [])):
         more = f", and {len(short) - 1} more; `ferbook claims --run {first}` says which" * (len(short) > 1)
         print_lines(f"Perhaps too small to decide these claims: {short[0]}{more}.", 0)
     try:
@@ -233,9 +226,8 @@ def _list_runs(as_json: bool) -> None:
     if not rows:
         console.print("no runs yet; `ferbook run` makes one")
         return
-    for row in rows:
-        if "fault" in row:
-            errors.print(f"{row['run']}: {row['fault']}")
+    for row in (row for row in rows if "fault" in row):
+        errors.print(f"{row['run']}: {row['fault']}")
     if whole := [[*row.values()] for row in rows if "fault" not in row]:
         print_table("", ["run", "profile", *suite().named_by, "changed"], whole)
 
@@ -323,12 +315,12 @@ def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
         console.print(name, style="bold")
         for each in (one for one in answers.every if one.paper == paper):
             console.print(f"  {each.main.claim.short}")
-            shown = [("reference", each.reference)] if each.reference else []
-            own = "" if answers.by_reference else f"your run{f', {each.own.whose}' * bool(each.own.whose)}"
-            for whose, answer in [(own, each.own), *shown]:
+            own = "" if answers.by_reference else ", ".join(filter(None, ("your run", each.own.whose)))
+            shown = {own: each.own, "reference": each.reference}
+            for whose, answer in ((whose, answer) for whose, answer in shown.items() if answer):
                 word = f"{whose}: {answer.word.upper()}" if whose else answer.word.upper()
-                certainty = f", {answer.certainty}" if answer.certainty else ""
-                print_lines(f"{word}{certainty}. {answer.absolute} {answer.sentence}", 4)
+                words = ", ".join(filter(None, (word, answer.certainty)))
+                print_lines(f"{words}. {answer.absolute} {answer.sentence}", 4)
     print_lines(counts_text(answers).replace("*", ""), 0)
 
 
@@ -371,16 +363,24 @@ def check(
     run_name: RunName = None,
     one: Annotated[bool, typer.Option("--one", help="Execute only one chapter, in turn.")] = False,
     profile: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="First bring them up to date in this profile's run."),
+        str | None, typer.Option(metavar="NAME", help="First bring them up to date in this profile's run.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Execute a run's chapters again through nbval and compare cells, metrics and figures' numbers."""
     from ferbook.check import check_run
+    from ferbook.request import Request
+    from ferbook.run import make_runs, requests_by_run
 
-    target = _run_with(profile, chapters or [], run_name) if profile else chosen_run(run_name)
-    rows = check_run(target, chapters or [], one=one)
+    names = chapters or []
+    if profile:
+        places, faults = make_runs(requests_by_run(Request(profile), names, run_name), names, current=False)
+        for fault in faults.values():
+            raise ChapterError(fault)
+        target = places[0].run
+    else:
+        target = chosen_run(run_name)
+    rows = check_run(target, names, one=one)
     selection = [row for row in rows if row["executed"] or row["faults"]] if one else rows
     if as_json:
         print_json({"run": target.name, "chapters": rows})
@@ -395,17 +395,6 @@ def check(
             print_lines(f"the other {left}: stored results whole; {again}", 0, 2)
     if any(row["faults"] for row in rows):
         raise typer.Exit(1)
-
-
-def _run_with(profile: str, names: list[str], run_name: str | None) -> "Run":
-    """The run of a profile in which the named chapters are up to date."""
-    from ferbook.request import Request
-    from ferbook.run import make_runs, requests_by_run
-
-    places, faults = make_runs(requests_by_run(Request(profile), names, run_name), names, current=False)
-    if faults:
-        raise ChapterError(*faults.values())
-    return places[0].run
 
 
 @command

@@ -78,7 +78,8 @@ def write_chapter(name: str) -> Path:
     for module in ("chapter", "study", "figures"):
         text = _DRAFT.get_template(f"{module}.py.jinja").render(words)
         write_atomically(folder / f"{module}.py", text)
-    parameters = load(folder / "chapter.py", "CHAPTER", Chapter).parameters().model_dump()
+    chapter = load(folder / "chapter.py", "CHAPTER", Chapter)["CHAPTER"]
+    parameters = chapter.parameters().model_dump()
     page = _notebook(words | {"parameters": parameters_source(parameters)})
     write_atomically(folder / f"{name}.ipynb", nbformat.writes(page) + "\n")
     write_atomically(paths.toc(), toc)
