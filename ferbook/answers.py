@@ -289,7 +289,7 @@ def metric_of(address: str, results: ByChapter) -> Estimate | None:
 
 
 def passed(gate: Gate, results: ByChapter, reference: ByChapter | None = None) -> Passed:
-    """Check a gate. A user's run has a ``reference``: its gates have bounds of their own, and a control
+    """Check a gate. A user's run has a ``reference``: its gates have separate bounds, and a control
     (``not_above``) that it did not measure is the reference's, which the text says.
     """
     evidence, name = _found(gate.address, results)
@@ -463,7 +463,7 @@ class Answered:
 
     @property
     def apart(self) -> bool:
-        """Whether the run has an answer of its own next to the reference's."""
+        """Whether the run has an answer besides the reference's."""
         return bool(self.reference and self.own.estimate)
 
     @property

@@ -196,7 +196,7 @@ class Reported(Entry):
 
 class Decision(Entry):
     """What a change did to one claim: its answer ``before`` and ``after`` (empty where a reference has to be
-    made first), and the ``digest`` of what decides it from then on; empty for a claim that is gone.
+    made first), and the ``digest`` of what decides it from then on; empty for a removed claim.
     """
 
     before: str = Field(min_length=1)

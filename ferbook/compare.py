@@ -15,8 +15,8 @@ from ferbook.text import MINUS, bounds_text, number_text
 
 
 def run_rows() -> list[dict[str, object]]:
-    """One row per run: name, profile, what names a run, and time of the last change; of one that cannot be
-    believed its name and the ``fault``.
+    """Return a row for each run: name, profile, what names a run, and time of the last change; for one whose
+    record is damaged its name and the ``fault``.
     """
     rows = []
     for run in all_runs():

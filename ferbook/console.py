@@ -19,8 +19,8 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]
 
 
 def visible(text: str) -> str:
-    """Return ``text`` with control characters written out: to a terminal they are commands, and what a run
-    holds may come from anybody.
+    """Return ``text`` with control characters written out: to a terminal they are commands, and a run may
+    come from another machine.
     """
     return _CONTROLS.sub(lambda match: ascii(match[0])[1:-1], text)
 

@@ -76,7 +76,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def read_plain(path: Path, most: int = LARGEST_RECORD) -> bytes:
-    """The content of a file that may come from anybody.
+    """Return the content of a file that may come from another machine.
 
     Raises OSError, naming ``path``, for what is no plain file, such as a link or a pipe, which might never
     be written to, and for one of more than ``most`` bytes.
@@ -125,7 +125,7 @@ def digest_of(values: object) -> str:
 
 
 def parse_json(content: bytes, words: Collection[str] = ()) -> object:
-    """JSON that may come from anybody, of ``plain_values``. Raises ValueError for anything else."""
+    """Parse JSON that may come from another machine. Raises ValueError unless it is of ``plain_values``."""
     try:
         return plain_values(json.loads(content), words)
     except RecursionError:
@@ -154,9 +154,10 @@ class _UniqueKeys(yaml.SafeLoader):
 _UniqueKeys.add_constructor("tag:yaml.org,2002:int", _UniqueKeys.construct_yaml_int)
 
 
-def read_yaml(file: Path, error: type[FerError], mend: str = "", most: int = 0) -> object:
-    """The content of a YAML file; with ``most`` one that may come from anybody, as ``read_plain``. Raises
-    ``error``, naming the file and ending in ``mend``, where it cannot be read or is not YAML.
+def read_yaml(file: Path, error: type[FerError], remedy: str = "", most: int = 0) -> object:
+    """Return the content of a YAML file; with ``most`` of one that may come from another machine, as
+    ``read_plain``. Raises ``error``, which names the file and ends in ``remedy``, where it cannot be read or
+    is not YAML.
     """
     try:
         text = read_plain(file, most).decode() if most else file.read_text(encoding="utf-8")
@@ -164,10 +165,10 @@ def read_yaml(file: Path, error: type[FerError], mend: str = "", most: int = 0) 
             raise ValueError("holds '*', which no record does")
         return deepcopy(_parsed(text))
     except OSError as fault:
-        raise error(f"{file}: cannot be read ({fault.strerror}){mend}") from fault
+        raise error(f"{file}: cannot be read ({fault.strerror}){remedy}") from fault
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
         # ValueError: not UTF-8, or a date or a number that Python cannot hold.
-        raise error(f"{file}: not YAML ({' '.join(str(fault).split())}){mend}") from fault
+        raise error(f"{file}: not YAML ({' '.join(str(fault).split())}){remedy}") from fault
 
 
 @lru_cache(maxsize=32)

@@ -20,18 +20,6 @@ _DRAFT = Environment(
 )
 
 
-def _model() -> dict[str, str]:
-    """The chapter's model of parameters: the base of the book's own models where it has such, and the seed
-    where that base lacks it.
-    """
-    file = paths.pages() / "parameters.py"
-    if file.exists() and "class ChapterParameters(" in file.read_text(encoding="utf-8"):
-        own, chapter = "from book.parameters import ChapterParameters", "from ferbook.book import Chapter"
-        return {"base": "ChapterParameters", "seed": "", "imports": f"{own}\n{chapter}"}
-    shared_imports = "from ferbook.book import Chapter\nfrom ferbook.parameters import Parameters, SeedField"
-    return {"base": "Parameters", "seed": "    seed: SeedField = 0\n", "imports": shared_imports}
-
-
 def _notebook(words: dict[str, object]) -> nbformat.NotebookNode:
     """The page; each cell of its template begins with a line of ``%%``, its id, its kind and its tags."""
     cells = []
@@ -67,12 +55,13 @@ def write_chapter(name: str) -> Path:
     require_chapter_name(name)
     if folder.exists():
         raise BookError(f"the name {name!r} is taken by another folder; give the chapter another")
+    own = paths.pages() / "parameters.py"
     words = {
         "name": name,
         "model": "".join(part.capitalize() for part in name.split("_")) + "Parameters",
         "title": name.replace("_", " ").capitalize(),
         "session": "book" if (paths.pages() / "session.py").exists() else "ferbook",
-        **_model(),
+        "shared": own.exists() and "class ChapterParameters(" in own.read_text(encoding="utf-8"),
     }
     toc = _with_line(paths.toc().read_text(encoding="utf-8"), f"book/{name}/{name}")
     for module in ("chapter", "study", "figures"):

@@ -1,4 +1,4 @@
-"""What the records of a run hold. A run may come from anybody: what is of another form is no record."""
+"""Forms of the records of a run. A run may come from another machine, so every record is validated."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,8 +52,8 @@ class ShownData(Record):
 
 
 class ChapterRecord(Record):
-    """``record.json``: what a chapter noted of itself. A book whose chapters note more has a class below this
-    one, which says what that tells.
+    """``record.json``: what a chapter noted of itself. A book whose chapters note more has a subclass, whose
+    properties interpret that.
     """
 
     seconds: Annotated[float, Field(ge=0)] | None = None
@@ -109,7 +109,7 @@ class RunRecord(Record):
 
 
 def require_form(content: object, form: type[BaseModel]) -> dict:
-    """``content`` where it is of that ``form``. Raises ValueError, naming the first field at fault."""
+    """Return ``content`` if it is of that ``form``. Raises ValueError that names the first wrong field."""
     try:
         form.model_validate(content)
     except ValidationError as fault:

@@ -31,7 +31,7 @@ def matching_reference(run: Run, chapter: Chapter, parameters: Mapping[str, obje
 
 
 def usable_reference(run: Run, chapter: Chapter) -> ReferenceMatch:
-    """The reference's result of ``chapter`` where it can be believed, whatever it is about."""
+    """Return the reference's result of ``chapter`` if it is intact, whatever its parameters."""
     reference = open_run(REFERENCE)
     if run.name == REFERENCE or not reference.exists():
         return ReferenceMatch()
@@ -44,7 +44,7 @@ def usable_reference(run: Run, chapter: Chapter) -> ReferenceMatch:
             return ReferenceMatch(why=f"the run `{REFERENCE}` is damaged, {faults[0]}: {GET}")
         if other := result.record().outdated:
             return ReferenceMatch(
-                why=f"the run `{REFERENCE}` saw the data {other}, which are not made here any more"
+                why=f"the run `{REFERENCE}` read the data {other}, of another version than is made here"
             )
     except RunStoreError as fault:
         return ReferenceMatch(why=f"the run `{REFERENCE}` is damaged, {fault}: {GET}")

@@ -88,7 +88,7 @@ class MetricRole(SphinxRole):
 def leave_out_unmeasured(app: Sphinx, doctree: nodes.document) -> None:
     """Put in place of each paragraph, its bold sentence, and each cell of a table, that quotes a number which
     was not measured, that it was not. A bold sentence that begins a paragraph, behind
-    MyST's empty text, stays or says so itself.
+    MyST's empty text, remains unless it quotes such a number itself.
     """
     lacking = [each for each in doctree.findall(nodes.inline) if "not-run" in each["classes"]]
     for block in {id(each.parent): each.parent for each in lacking}.values():

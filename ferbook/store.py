@@ -1,4 +1,4 @@
-"""The run store: ``runs/<name>/`` with one folder per chapter, believed only with its ``DONE.json``."""
+"""The run store: ``runs/<name>/`` with one folder per chapter, which is valid only with its ``DONE.json``."""
 
 import hashlib
 import json
@@ -119,7 +119,7 @@ class ChapterResult:
         return read_json(self.folder / DONE, Manifest)
 
     def _vouched(self, name: str, most: int = LARGEST_RECORD) -> bytes:
-        """The content of a file, of a finished chapter only as ``DONE.json`` vouches for it."""
+        """Return the content of a file; in a finished chapter its checksum must be that in ``DONE.json``."""
         content, manifest = read_vouched(self.folder / name, most), self.done()
         if manifest and manifest["files"].get(name) != hashlib.sha256(content).hexdigest():
             raise RunStoreError(
@@ -128,7 +128,7 @@ class ChapterResult:
         return content
 
     def faults(self) -> list[str]:
-        """Which files differ from what ``DONE.json`` vouches for, or are no records; empty if none does."""
+        """List the files that differ from their checksums in ``DONE.json`` or are no records."""
         try:
             checksums = self._manifest()["files"]
         except RunStoreError as fault:
@@ -154,7 +154,7 @@ class ChapterResult:
         return []
 
     def require_whole(self) -> None:
-        """Raise RunStoreError, naming the file at fault, unless the chapter is finished and whole."""
+        """Raise RunStoreError, which names the damaged file, unless the chapter is finished and intact."""
         if faults := self.faults():
             name = self.folder.parent.name
             raise RunStoreError(f"{faults[0]}; `ferbook run {self.chapter} --run {name}` makes it again")
@@ -327,8 +327,8 @@ class Run:
                 f"there is no run {self.name!r}{near}; `ferbook status --all` lists them, "
                 f"`ferbook run --run {self.name}` makes it"
             )
-        mend = f"remove {self.folder}, and `ferbook run --run {self.name}` starts the run anew"
-        content = read_yaml(self.record_file, RunStoreError, f"; {mend}", most=LARGEST_RUN_RECORD)
+        remedy = f"remove {self.folder}, and `ferbook run --run {self.name}` starts the run anew"
+        content = read_yaml(self.record_file, RunStoreError, f"; {remedy}", most=LARGEST_RUN_RECORD)
         try:
             record = require_form(plain_values(content), RunRecord)
             request = record["request"]
@@ -338,7 +338,7 @@ class Run:
                 if lacking := set(suite().named_by) - parameters.keys():
                     raise ValueError(f"request.parameters.{chapter} lacks {', '.join(lacking)}")
         except (ValueError, ParameterError) as fault:
-            raise RunStoreError(f"{self.record_file}: not the record of a run ({fault}); {mend}") from fault
+            raise RunStoreError(f"{self.record_file}: not the record of a run ({fault}); {remedy}") from fault
         return record
 
     def parameters(self) -> dict[str, dict[str, object]]:

@@ -112,7 +112,7 @@ def _limits_text(metric: Estimate, unit: str, decimals: int | None) -> str:
 
 def bounds_text(metric: Estimate, unit: str = "", decimals: int | None = None, bare: str = "") -> str:
     """``93.1 % (90.2–95.4)``: a value, by its own unit or ``unit``, with its bounds, short enough for a
-    table's cell; with so many ``decimals``, or as many as its interval deserves. ``bare`` stands behind one
+    table's cell; with so many ``decimals``, or as many as its interval deserves. ``bare`` follows one
     that has no bounds and is no count.
     """
     unit = unit or metric.unit

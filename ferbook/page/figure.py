@@ -49,7 +49,7 @@ _INKS = {
 cells and pictures are the same in every theme.
 """
 _COLOUR = re.compile(r"<text[^>]*#ffffff[^>]*>|\b(fill|stroke): (#[0-9a-f]{6})")
-"""White text lies on a dark cell and stays white."""
+"""White text lies on a dark cell and is not replaced."""
 _SWATCH = r"<path[^>]*fill: #(?!ffffff)[^>]*>"
 """Legend patches that explain the colours of a picture, in a figure without axes."""
 

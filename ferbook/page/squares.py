@@ -41,7 +41,7 @@ def squares(
     Returns
     -------
     Drawn
-        Its data are the counts; the counts stand above each panel, and follow ``alt``.
+        Its data are the counts; the title of each panel and the end of ``alt`` give the counts.
 
     Raises
     ------
@@ -78,7 +78,7 @@ assigned.'
             outline, unit = width * (Path.unit_rectangle().vertices - 0.5), Path.unit_rectangle().codes
             each = [Path(outline + corner, unit) for corner in zip(right, down, strict=True)]
             handles[state] = axes.add_patch(PathPatch(Path.make_compound_path(*each), **look))
-            # A row of the panel at a time: the places that tell their count are few.
+            # One mark for each row of a panel: a page holds few of them.
             for line in np.unique(down):
                 own = right[down == line]
                 place = (own[0] - 0.5, own[-1] + 0.5), (line - 0.5, line + 0.5)
