@@ -131,7 +131,7 @@ class ClaimAnswer:
         if self.corrected is None:
             return ""
         p = "p < .001" if self.corrected < 0.001 else f"p = {self.corrected:.3f}".replace("0.", ".")
-        return f"{'holds' if self.holds else 'does not hold'} after correction for all claims ({p})"
+        return f"{'holds' if self.holds else 'does not hold'} after correction ({p})"
 
     @property
     def absolute(self) -> str:

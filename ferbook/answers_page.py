@@ -125,34 +125,38 @@ def _method(answer: ClaimAnswer, answers: Answers) -> list[str]:
     return [f"- *{name}*: {text}" for name, text in items if text]
 
 
-def _sized(answer: ClaimAnswer) -> list[str]:
-    """Return the absolute measure, the table of controls, and then the degree or difference."""
+def _controls(answer: ClaimAnswer) -> list[str]:
+    """Return what was measured and the values of its controls as a table."""
+    if not answer.absolute:
+        return []
     rows = [("", answer.claim.quantity or "value"), ("---", "--:")]
     for row in answer.controls:
-        bold = "**" * row["measured"]
+        mark = "**" * row["measured"]
         text = bounds_text(row["estimate"]) if row["estimate"] else NOT_MEASURED
-        rows.append((f"{bold}{row['label']}{bold}", f"{bold}{text}{bold}"))
-    shown = [answer.absolute, "", *map(table_row, rows), ""] if answer.absolute else []
-    return [*shown, " ".join([*answer.second, answer.sentence]), ""]
+        rows.append((f"{mark}{row['label']}{mark}", f"{mark}{text}{mark}"))
+    return [*map(table_row, rows), ""]
 
 
 def _card(each: Answered, answers: Answers, linked: Callable[[str], str]) -> list[str]:
-    """Return a claim as a card: answer, absolute measure, controls, degree, figure, and a fold."""
-    answer, own, figure = each.main, [], each.main.claim.figure
+    """Return a claim as a card: answer, absolute measure, degree, figure, and a fold with its controls."""
+    answer, own, folded = each.main, [], []
+    figure = [linked(f"{{figure}}`{answer.claim.figure}`")] if answer.claim.figure else []
     certainty = f" *{answer.certainty}*" if answer.certainty else ""
     if each.apart:
         label = f" ({each.own.whose})" * bool(each.own.whose)
         words = " It disagrees with the reference." * each.disagree
         own = [f"*Your run{label}:* {badge(each.own)} {each.own.absolute} {each.own.sentence}{words}", ""]
     elif each.reference and not answers.by_reference:
-        own = [f"*Your run:* {each.own.sentence}", ""]
+        folded = [f"- *Your run*: {each.own.sentence}"]
     return [
         "::::{container} claim",
         *(f"{badge(answer)}{_whose(answers, each)}{certainty}", "", f"**{answer.claim.claim}**", ""),
-        *_sized(answer),
+        *([answer.absolute, ""] if answer.absolute else []),
+        *(" ".join([*answer.second, answer.sentence, *figure]), ""),
         *own,
-        *((linked(f"{{figure}}`{figure}`"), "") if figure else ()),
-        ":::{dropdown} Method and statistics",
+        ":::{dropdown} Controls, method and statistics",
+        *_controls(answer),
+        *folded,
         *_method(answer, answers),
         *(":::", "::::", ""),
     ]

@@ -91,9 +91,7 @@ def test_what_is_pressed_is_large_enough_for_a_finger(seen, page, width):
 @every_page
 @pytest.mark.parametrize("width", TALLEST)
 def test_a_page_is_not_too_long(seen, page, width):
-    # The answers have a card for each of 24 claims, with the table of its controls: half as much again.
-    most = TALLEST[width] * (1.6 if page == "book/answers.html" else 1)
-    assert seen(page, width).facts["height"] <= most
+    assert seen(page, width).facts["height"] <= TALLEST[width]
 
 
 def test_what_all_pages_load_is_light(seen, site):
