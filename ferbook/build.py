@@ -89,8 +89,9 @@ def with_chapter_facts(text: str, page: str) -> str:
         ]
         head = ["| Chapter | What you learn | To read | Needs |", "|---|---|---|---|"]
         text = text.replace("<!-- chapters -->", "\n".join((*head, *rows)))
-    own = next((each for each in every if page_of(each) == page), None)
-    return text.replace("<!-- title -->", own.title) if own else text
+    for own in (each for each in every if page_of(each) == page):
+        text = text.replace("<!-- title -->", own.title)
+    return text
 
 
 def _minutes(chapter: Chapter) -> int:

@@ -277,24 +277,12 @@ def check_run(run: Run, names: list[str], *, one: bool = False) -> list[dict[str
     seconds, threads = sum(took.values()), max((each.record().threads or 1 for each in whole), default=1)
     at_once = max(1, (os.cpu_count() or 1) // threads)  # each has the threads that it was made with
 
-    at_work: list[str] = []
-    total, ended = len(took) or 1, 0
-
     def row(each: Chapter) -> dict[str, object]:
-        nonlocal ended
-        if each.name not in took:
-            return _check_chapter(each, run, False)
-        at_work.append(each.name)
-        found = _check_chapter(each, run, True)
-        at_work.remove(each.name)
-        ended += 1
-        advance(1, took[each.name] / seconds if seconds else None)
+        found = _check_chapter(each, run, each.name in took)
+        if each.name in took:
+            advance(1, took[each.name] / seconds if seconds else None)
         return found
 
-    def describe() -> str:
-        names = f" ({', '.join(at_work)})" if at_work else ""
-        return f"check: chapter {min(ended + 1, total)} of {total}{names}"
-
-    expected = steps("chapters", total, seconds / at_once, describe)
+    expected = steps("check: chapters", len(took) or 1, seconds / at_once)
     with ThreadPoolExecutor(at_once) as pool, expected as advance:
         return list(pool.map(row, chapters))

@@ -54,22 +54,17 @@ def outcome_rows(runs: Sequence[Run], chapter: str = "") -> tuple[list[dict[str,
             setting = tuple((key, value) for key, value in values.items() if not is_seed(key))
             for key in filter(metrics.__contains__, chapters()[name].key_metrics or metrics):
                 title = key if len(results) == 1 else f"{name}.{key}"
-                rows.append(_row({} if many else values, title, metrics[key], run.name))
+                row = {"values": {} if many else values, "run": run.name, "metric": title, "mean_of": 0}
+                rows.append(row | {"estimate": metrics[key]})
                 if not other and len(setting) < len(values):
                     settings.setdefault((title, setting), []).append(metrics[key])
     if not rows:
         raise RunStoreError("; ".join(["no chapter of these runs differs", *notes]))
     for (title, setting), metrics in settings.items():
         if len(metrics) > 1:
-            shown = {} if many else dict(setting)
-            rows.append(_row(shown, title, mean_over_seeds(metrics), mean_of=len(metrics)))
+            row = {"values": {} if many else dict(setting), "run": "", "metric": title}
+            rows.append(row | {"estimate": mean_over_seeds(metrics), "mean_of": len(metrics)})
     return rows, notes
-
-
-def _row(
-    values: Mapping[str, object], metric: str, estimate: Estimate, run: str = "", mean_of: int = 0
-) -> dict[str, object]:
-    return {"values": values, "run": run, "metric": metric, "estimate": estimate, "mean_of": mean_of}
 
 
 def _differing_results(

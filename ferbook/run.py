@@ -59,21 +59,18 @@ def chapter_failure(board: Path, run: Run, chapters: list[Chapter], since: str) 
     """What became of the first of ``chapters``, jobs on ``board``, that failed ``since`` then; empty where
     none of them left a word.
     """
-    for chapter in chapters:
-        failure = run.result(chapter.name).failed_folder / "failure.json"
-        report = read_json(failure) if failure.exists() else {}
+    for name in (chapter.name for chapter in chapters):
+        folder, log = run.result(name).failed_folder, run.log_file(name)
+        report = read_json(file) if (file := folder / "failure.json").exists() else {}
         if report.get("when", "") >= since:
-            return (
-                f"chapter {chapter.name!r} failed in {report['where']}: {report['error']}\n"
-                f"  partial notebook: {failure.parent / f'{chapter.name}.ipynb'}\n"
-                f"  log: {run.log_file(chapter.name)}"
-            )
-    for chapter in chapters:
-        log = run.log_file(chapter.name)
-        if log.exists() and not finished_file(board, chapter.name, run.name).exists():
+            what = f"chapter {name!r} failed in {report['where']}: {report['error']}"
+            return f"{what}\n  partial notebook: {folder / f'{name}.ipynb'}\n  log: {log}"
+    for name in (chapter.name for chapter in chapters):
+        log = run.log_file(name)
+        if log.exists() and not finished_file(board, name, run.name).exists():
             lines = _ERROR_LINE.findall(log.read_text(encoding="utf-8", errors="replace"))
             why = (lines or ["killed from outside, or the memory ran out"])[-1].removeprefix("ferbook: ")
-            return f"chapter {chapter.name!r} ended without a result: {why}\n  log: {log}"
+            return f"chapter {name!r} ended without a result: {why}\n  log: {log}"
     return ""
 
 
@@ -331,13 +328,11 @@ def _faults(
 
 def require_run(run: Run) -> None:
     """Raise RunStoreError where a folder of other files lies in the place of ``run``."""
+    if run.exists() or not run.folder.exists():
+        return
     allowed = (run.work.name, *suite().run_folders)
-    if (
-        run.folder.exists()
-        and not run.exists()
-        # A first command that was killed while it wrote run.yaml leaves a part of that.
-        and any(f.name not in allowed and not is_leftover(f, run.record_file) for f in run.folder.iterdir())
-    ):
+    # A first command that was killed while it wrote run.yaml leaves a part of that.
+    if any(f.name not in allowed and not is_leftover(f, run.record_file) for f in run.folder.iterdir()):
         raise RunStoreError(f"{run.folder} is no run, for it holds no run.yaml; choose another --run NAME")
 
 
