@@ -31,7 +31,16 @@ _PLAIN_TYPES = (bool, int, float, str)
 
 @dataclass(frozen=True)
 class Resources:
-    """What a job takes at most, as a cluster needs to know: cores, GiB of ``memory``, GPUs, minutes."""
+    """Upper bounds of what a job takes, as a cluster schedules it.
+
+    Parameters
+    ----------
+    cores, gpus : int
+    memory : float
+        GiB.
+    minutes : int
+        About three times those of the run ``reference``. On one machine the chapters divide the cores.
+    """
 
     cores: int = 2
     memory: float = 8
@@ -41,30 +50,43 @@ class Resources:
 
 @dataclass(frozen=True)
 class Chapter:
-    """One page of the book that is computed. Its name is its folder's."""
+    """A computed page of the book; ``chapter.py`` declares it as ``CHAPTER``.
+
+    Parameters
+    ----------
+    title : str
+    parameters : subclass of Parameters
+        Its fields are the parameters of the notebook.
+    upstream : tuple of str
+        Chapters whose results it reads.
+    after : tuple of str
+        Chapters that explain its terms, to be read before.
+    key_metrics : tuple of str
+        Metrics that its page shows first, and that a comparison of several runs shows.
+    profiles : mapping
+        Profile -> field -> value: what the profile changes of the model's defaults.
+    learn, needs : str
+        What a reader learns from it; what it takes to run it, besides the chapters upstream.
+    resources : Resources
+    seconds : mapping
+        By profile, or by another key of ``profiles``: execution time on one of two busy cores.
+    name, folder, constants
+        Set by the engine: the name of its folder, the folder, and the other public constants of
+        ``chapter.py``, which the chapter's modules may import.
+    """
 
     title: str
     parameters: type[Parameters]
-    # Chapters whose results it reads.
     upstream: tuple[str, ...] = ()
-    # Chapters that explain its terms, to be read before.
     after: tuple[str, ...] = ()
-    # What its page shows first of run and reference, and a comparison of several runs shows.
     key_metrics: tuple[str, ...] = ()
     profiles: Profiles = field(default_factory=dict)
-    # What a reader learns from it: for the table of chapters, and the end of the page before.
     learn: str = ""
-    # What it takes to run it, besides the chapters upstream.
     needs: str = ""
-    # What a cluster gives it: minutes three times those of the run ``reference``, in tens. On one machine the
-    # chapters share the cores.
     resources: Resources = Resources()
-    # By profile, or by another key of ``profiles``, what it took on one core while another chapter had the
-    # other.
     seconds: Mapping[object, int] = field(default_factory=dict)
     name: str = ""
     folder: Path = Path()
-    # The other public constants of ``chapter.py``, which the chapter's modules may import.
     constants: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -117,42 +139,59 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Suite:
-    """What the engine needs to know of a book."""
+    """Settings of a book; ``book/suite.py`` declares them as ``SUITE``.
+
+    Parameters
+    ----------
+    title : str
+        Help text of the command line.
+    profiles : tuple of str
+        From the quickest to the largest; ``profile`` is the default, that of the models' defaults.
+    named_by : tuple of str
+        Parameters of every chapter, whose values begin the name of a run; each is an option of `ferbook run`.
+    packages : tuple of str
+        Distributions whose version a number may depend on.
+    code, not_code : tuple of str
+        Packages and modules whose changes make a chapter stale that executed them; modules of these that
+        compute no number, or whose effect the key of the data contains.
+    run_folders : tuple of str
+        Folders of a run besides those of its chapters.
+    standalone_by : str
+        A parameter; a chapter to which it is given reads no chapter upstream.
+    path_variables : tuple of str
+        Environment variables that hold a folder, which may be relative; the first is that of the data.
+    commands : mapping
+        Command -> ``module:name`` of a function with typer's annotations, or of a typer app.
+    check : callable
+        Takes chapter -> parameters; raises a FerError where these cannot be run here.
+    prepare : callable
+        Takes the parameters of the chapters that are about to run; makes what several of them need.
+    record : subclass of ChapterRecord, or None
+        The form of a chapter's record, if it holds more than that of the engine.
+    again : tuple of str
+        Prefix of metrics that repeat others, and under which conditions: ``prefix_x`` repeats ``x``.
+    must_agree : tuple of str
+        Parameters that must be equal in a run and the reference for a comparison, besides ``named_by``.
+    placeholders : mapping
+        Line of a page -> ``module:name`` of a function from the shown results to its text in a built book.
+    """
 
     title: str = "Run, build and check the chapters of a book."
     profiles: tuple[str, ...] = ("smoke", "laptop", "reference", "paper")
-    # The one that holds where none is named: the models' defaults.
     profile: str = "laptop"
-    # Parameters, of every chapter, whose values begin the name of a run, before the profile; `ferbook run`
-    # has an option for each.
     named_by: tuple[str, ...] = ()
-    # Distributions whose version a number may depend on.
     packages: tuple[str, ...] = ()
-    # Packages and modules besides ``book``: a chapter is stale when a module of them that its kernel executes
-    # changes, or a file of them that it opens.
     code: tuple[str, ...] = ("book",)
-    # Modules of these that are not followed: they compute no number, or the key of the data holds them.
     not_code: tuple[str, ...] = ()
-    # Folders in a run that are not of its chapters: what hours went into.
     run_folders: tuple[str, ...] = ()
-    # A parameter; a chapter to which it is given reads no chapter upstream.
     standalone_by: str = ""
-    # Environment variables that hold a folder, which may be relative; the first says where data lie.
     path_variables: tuple[str, ...] = ()
-    # Command -> ``module:name`` of a function with typer's annotations, or of a typer app.
     commands: Mapping[str, str] = field(default_factory=dict)
-    # Given chapter -> parameters, raises a FerError where these cannot be run here.
     check: Callable[[Mapping[str, Parameters]], None] = lambda parameters: None
-    # Given the parameters of the chapters that are about to run, makes what several of them need.
     prepare: Callable[[list[Parameters]], None] = lambda stale: None
-    # The form of a chapter's record, where it holds more than the engine's ``records.ChapterRecord``.
     record: type[BaseModel] | None = None
-    # Prefix of metrics that repeat another one, and under which conditions: ``prefix_x`` repeats ``x``.
     again: tuple[str, str] = ("", "")
-    # Parameters in which a run and the reference must agree to be compared, besides those that name a run.
     must_agree: tuple[str, ...] = ()
-    # Line of a page -> ``module:name`` of a function that gives its text in a built book, from the
-    # results that its chapters show.
     placeholders: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -23,19 +23,30 @@ _LEAST_ERROR = 1e-12
 
 @dataclass(frozen=True)
 class Estimate:
-    """An estimate as ``metrics.json`` holds it; all plain Python numbers.
+    """An estimate with its interval, or with the reason why it has none; all plain Python numbers.
 
-    ``low`` and ``high`` bound the interval, which holds the truth in ``level`` (0 to 1) of such studies; both
-    are None where there is none. ``how`` says how the interval was computed, ``why`` why there is none.
-    ``n``: number of observations behind the value. ``unit``: ``share`` (0 to 1), ``count``, ``seconds`` or
-    empty. ``tolerance``: largest absolute difference at which a rerun still counts as the same. ``freedom``:
-    the tails beyond the interval are those of Student's t with so many degrees of freedom; None where there
-    is no interval, or one of another distribution.
+    Parameters
+    ----------
+    value : float
+    low, high : float or None
+        Bounds of the interval at the ``level`` (0 to 1); None where there is none.
+    n : int or None
+        Number of observations behind the value.
+    how, why : str
+        How the interval was computed; why there is none.
+    unit : str
+        ``share`` (a proportion, 0 to 1), ``count``, ``seconds`` or empty.
+    tolerance : float
+        Largest absolute difference at which a rerun counts as the same.
+    freedom : float or None
+        Degrees of freedom of Student's t, if the interval has its tails.
 
-    Raises DataError for a value or bound that is not a finite number, one bound without the other, bounds the
-    wrong way round, a reason for the absence of an interval that is there, neither an interval nor a reason
-    of what is no count, a level that is not between 0 and 1, degrees of freedom that are not above 0 or have
-    no interval, and an unknown unit.
+    Raises
+    ------
+    DataError
+        For a value or bound that is not finite, one bound without the other, bounds in the wrong order, both
+        an interval and ``why``, neither of them for what is not a count, a level outside 0 to 1, degrees of
+        freedom that are not above 0 or have no interval, and an unknown unit.
     """
 
     value: float
@@ -76,13 +87,13 @@ class Estimate:
             raise DataError(f"a metric's unit is {self.unit!r}; expected one of {get_args(Unit)}")
 
     def to_json(self) -> dict:
-        """Plain values by field name."""
+        """Return plain values by field name."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, entry: Mapping) -> Self:
-        """The estimate that ``to_json`` gave ``entry`` of; fields that have a default may be absent. One that
-        an older run stored without a word why it has no interval says so.
+        """Read the estimate from what ``to_json`` returned; fields that have a default may be absent. An
+        interval that an older run left out without a reason gets ``UNSAID`` as its reason.
 
         Raises DataError for anything that is not a mapping of its fields, and as the class does.
         """
@@ -96,10 +107,16 @@ class Estimate:
     def bounded(
         cls, value: float, low: float, high: float, *, how: str, why: str = "", **settings: object
     ) -> Self:
-        """An estimate from the row of a table, where bounds that there are not are NaN or None.
+        """Make an estimate from the row of a table.
 
-        ``how`` is for an interval that is there, ``why`` for one that is not: by default that every draw
-        gives the same value. Other fields as they are.
+        Parameters
+        ----------
+        value, low, high : float
+            Bounds that are absent are NaN or None.
+        how, why : str
+            For an interval that exists; for one that does not, by default that every draw is the same value.
+        **settings
+            Other fields.
         """
         if low is None or high is None or np.isnan(low) or np.isnan(high):
             return cls(value, why=why or "every draw gives the same value", **settings)
@@ -107,8 +124,10 @@ class Estimate:
 
 
 def mean_over_seeds(metrics: Sequence[Estimate]) -> Estimate:
-    """The mean of ``metrics``, one for each seed, with the interval of Student's t by their spread:
-    seed variance alone; sampling error of people is in the interval of each. A proportion is clipped to 0 to 1.
+    """Return the mean of ``metrics``, one for each seed, with the interval of Student's t by their spread.
+
+    The interval covers the variance over seeds alone; sampling error of people is in the interval of each
+    metric. A proportion is clipped to 0 to 1.
     """
     from scipy import stats
 

@@ -1,4 +1,4 @@
-"""What a chapter notebook holds: its parameters, and where its numbers, figures and tables go."""
+"""The session of a chapter's notebook: its parameters, and the folder of its numbers, figures and tables."""
 
 import html
 import os
@@ -30,9 +30,17 @@ Tolerance = float | Mapping[str, float] | None
 
 
 class Session:
-    """An open chapter. Made by ``open_chapter``; writes into one folder, and notes there what it used.
+    """An open chapter, as ``open_chapter`` returns it; it writes into one folder and records what it used.
 
-    What a book's chapters share beyond this, such as their data, is a subclass of the book.
+    A book whose chapters have more in common, such as their data, makes a subclass.
+
+    Attributes
+    ----------
+    chapter : Chapter
+    params : Parameters
+        The values of the notebook's parameters cell.
+    output : Path
+        Folder of the results.
     """
 
     def __init__(self, chapter: Chapter, parameters: BaseModel, output: Path, run: Path) -> None:
@@ -49,10 +57,13 @@ class Session:
         write_json(self.output / "metrics.json", {name: m.to_json() for name, m in self._metrics.items()})
 
     def upstream(self, name: str) -> ChapterResult:
-        """The finished result of a chapter that this one depends on, of which it reads artefacts and weights:
-        it is not made again where only numbers of that page change.
+        """Return the finished result of an upstream chapter, to read its artefacts and weights. This chapter
+        does not become stale where only the numbers of that page change.
 
-        Raises ChapterError where the chapter is not declared upstream or not finished.
+        Raises
+        ------
+        ChapterError
+            If ``name`` is not declared upstream, or that chapter is not finished.
         """
         if name not in self.chapter.upstream:
             raise ChapterError(f"chapter {self.chapter.name!r} does not declare {name!r} as upstream")
@@ -62,15 +73,15 @@ class Session:
         return result
 
     def reference(self, metric: str) -> Estimate | None:
-        """Return the reference's ``metric`` of this chapter, to be drawn next to this run's; None where the
-        two may not be compared, or the reference lacks that metric.
+        """Return the reference's ``metric`` of this chapter, to be drawn next to this run's; None if the two
+        runs are not comparable, or the reference lacks the metric.
         """
         result = self._reference
         return result.metrics().get(metric) if result else None
 
     def reference_table(self, name: str) -> pd.DataFrame | None:
-        """The numbers of the reference's table or figure ``name`` of this chapter, as its CSV holds them;
-        None as of ``reference``.
+        """Return the numbers of the reference's table or figure ``name`` of this chapter, as its CSV holds
+        them; None as of ``reference``.
         """
         result = self._reference
         files = [result.folder / kind / f"{name}.csv" for kind in ("tables", "figures")] if result else []
@@ -112,13 +123,23 @@ class Session:
         needs: str = "",
         **options: object,
     ) -> HTML:
-        """Store what ``draw(*arguments, **options)`` draws as ``figures/<name>.svg`` and ``.png``, and the
-        numbers it shows as ``.csv``; returns it for display.
+        """Store a figure as ``figures/<name>.svg`` and ``.png`` with its numbers as ``.csv``, and return it.
 
-        ``draw`` may be drawn already. Where any of ``arguments``, or what is drawn, is None the page says
-        that the figure was left out, since it ``needs`` something. Raises ChapterError for a figure without
-        alt text, caption or numbers, and for one that is left out without a reason; FigureError for text that
-        is too small to be read.
+        Parameters
+        ----------
+        name : str
+        draw : callable or Drawn
+            ``draw(*arguments, **options)`` returns a Drawn. If it returns None, or one of ``arguments`` is
+            None, the page shows instead that the figure was left out.
+        needs : str
+            What a figure that was left out needs.
+
+        Raises
+        ------
+        ChapterError
+            For a figure without alt text, caption or numbers, and for one left out without ``needs``.
+        FigureError
+            For text that is too small to be read.
         """
         # Here, as in `table`: a chapter that only opens waits for no plotting library.
         from ferbook.page.figure import figure_html, store_figure
@@ -141,8 +162,9 @@ class Session:
         needs: str = "",
         **options: object,
     ) -> HTML:
-        """Store the numbers of the table ``make(*arguments, **options)`` as ``tables/<name>.csv``; returns it
-        for display. Else as ``figure``.
+        """Store the numbers of a table as ``tables/<name>.csv`` and return it for display.
+
+        ``make(*arguments, **options)`` returns a Table; everything else as of ``figure``.
         """
         from ferbook.page.figure import csv_of
 
@@ -200,12 +222,23 @@ def _parameters_from(chapter: Chapter, namespace: Mapping[str, object]) -> BaseM
 
 
 def open_chapter(name: str, namespace: Mapping[str, object], kind: type[Opened] = Session) -> Opened:
-    """Open the chapter ``name`` with the parameters that ``namespace`` (the notebook's ``globals()``)
-    assigns, as a session of the book's own ``kind``.
+    """Open a chapter with the parameters that its notebook assigns. Its second code cell calls this.
 
-    Validates every parameter. Under ``ferbook run`` the output goes into the run; in a notebook opened by
-    hand it goes to ``runs/interactive/``, and chapters upstream are looked up in the run that `ferbook run`
-    was last called for. Raises ParameterError.
+    Under ``ferbook run`` the output goes into the run. In a notebook that was opened in an editor it goes to
+    ``runs/interactive/``, and upstream chapters are those of the run that `ferbook run` was last called for.
+
+    Parameters
+    ----------
+    name : str
+    namespace : mapping
+        The notebook's ``globals()``, with the values of its parameters cell.
+    kind : type
+        Session, or the subclass of the book.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown, absent or impossible parameter.
     """
     chapter = find_chapter(name)
     parameters = _parameters_from(chapter, namespace)

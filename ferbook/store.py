@@ -194,7 +194,7 @@ class ChapterResult:
         return digest_of(shown)
 
     def metrics(self) -> dict[str, Estimate]:
-        """Content of ``metrics.json``. Raises RunStoreError where the file is damaged."""
+        """Return the content of ``metrics.json``. Raises RunStoreError for a damaged file."""
         file = self.folder / "metrics.json"
         try:
             entries = record_of(file, self._vouched(file.name))
@@ -203,9 +203,18 @@ class ChapterResult:
             raise RunStoreError(f"{file}: {fault}; run the chapter again") from fault
 
     def artefact(self, name: str, model: type[Content]) -> Content:
-        """What the chapter stored for others with ``run.artefact(name, …)``.
+        """Return what the chapter stored with ``run.artefact(name, …)`` for the chapters that follow.
 
-        Raises RunStoreError where it stored no such thing, or the file does not fit ``model``.
+        Parameters
+        ----------
+        name : str
+        model : subclass of BaseModel
+            The class of what was stored.
+
+        Raises
+        ------
+        RunStoreError
+            If there is no such artefact, or it does not fit ``model``.
         """
         file = self.folder / "artefacts" / f"{name}.json"
         try:
@@ -219,7 +228,7 @@ class ChapterResult:
             ) from fault
 
     def record(self) -> ChapterRecord:
-        """``record.json``: what the chapter noted of its data, device, time, figures and tables."""
+        """Return ``record.json``: what the chapter noted of its data, device, time, figures and tables."""
         file, form = self.folder / "record.json", suite().record or ChapterRecord
         return form.model_validate(record_of(file, self._vouched(file.name), form))
 

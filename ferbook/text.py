@@ -22,13 +22,27 @@ class MetricError(FerError):
 
 
 def number_text(value: float, unit: str = "", decimals: int | None = None) -> str:
-    """``value`` as a reader wants it, by ``unit``.
+    """Format a number for a reader.
 
-    ``share`` (0 to 1): ``93.1 %``; ``points`` (differences of per cents): ``+1.2``; ``count``: ``1,728``;
-    ``seconds``: ``84 s``, ``2 min 10 s`` or ``1 h 05 min``; anything else: three significant digits. Of a
-    share, points and anything else so many ``decimals``, where they are given. A minus is a minus sign, and
-    nothing but zero is zero: ``5.89 × 10⁻⁴``. Spaces inside a number do not break. Raises MetricError for
-    what is not a finite number.
+    Parameters
+    ----------
+    value : float
+    unit : str
+        ``share`` (0 to 1): ``93.1 %``; ``points`` (differences of percentages): ``+1.2``; ``count``:
+        ``1,728``; ``seconds``: ``84 s``, ``2 min 10 s`` or ``1 h 05 min``; anything else: three significant
+        digits, ``5.89 × 10⁻⁴``.
+    decimals : int or None
+        Of a share, points and anything else.
+
+    Returns
+    -------
+    str
+        With a minus sign, and without a place where a line may break; only zero is shown as zero.
+
+    Raises
+    ------
+    MetricError
+        For what is not a finite number.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise MetricError(f"{value!r} is not a finite number")
@@ -60,8 +74,8 @@ def _significant(value: float) -> str:
 
 
 def decimals_of(metrics: Iterable[Estimate], unit: str = "") -> int | None:
-    """Decimals that show two digits of half an interval: of the narrowest where there are several. None where
-    there is none, and where they differ so much that they are of different things.
+    """Return the decimals that show two digits of half an interval, of the narrowest of several ``metrics``;
+    None where there is no interval, and where they differ so much that they measure different things.
     """
     halves = [
         (each.high - each.low) / 2 * (100 if (unit or each.unit) == "share" else 1)
@@ -86,9 +100,12 @@ def _duration_text(seconds: float) -> str:
 
 
 def metric_text(metric: Estimate, part: str = "value") -> str:
-    """One part of a metric as text: its value, low, high, n, or value with interval.
+    """Format one part of a metric: ``value``, ``low``, ``high``, ``n``, or ``interval``, the value with it.
 
-    Raises MetricError for an unknown part and for one that the metric does not have.
+    Raises
+    ------
+    MetricError
+        For an unknown part, and for one that the metric does not have.
     """
     if part not in METRIC_PARTS:
         near = nearest_name(part, METRIC_PARTS)
@@ -111,9 +128,17 @@ def _limits_text(metric: Estimate, unit: str, decimals: int | None) -> str:
 
 
 def bounds_text(metric: Estimate, unit: str = "", decimals: int | None = None, bare: str = "") -> str:
-    """``93.1 % (90.2–95.4)``: a value, by its own unit or ``unit``, with its bounds, short enough for a
-    table's cell; with so many ``decimals``, or as many as its interval deserves. ``bare`` follows one
-    that has no bounds and is no count.
+    """Format a value with its bounds, short enough for a cell of a table: ``93.1 % (90.2–95.4)``.
+
+    Parameters
+    ----------
+    metric : Estimate
+    unit : str
+        As of ``number_text``; by default that of the metric.
+    decimals : int or None
+        By default as many as the width of the interval justifies.
+    bare : str
+        Follows a value that has no bounds and is not a count.
     """
     unit = unit or metric.unit
     decimals = decimals_of([metric], unit) if decimals is None else decimals
@@ -124,8 +149,9 @@ def bounds_text(metric: Estimate, unit: str = "", decimals: int | None = None, b
 
 
 def interval_text(metric: Estimate) -> str:
-    """``93.1 % (95 % interval 90.2–95.4 %)``: an estimate with its interval, or with the reason why it has
-    none. Raises MetricError where it has neither.
+    """Format an estimate with its interval, ``93.1 % (95 % interval 90.2–95.4 %)``, or why it has none.
+
+    Raises MetricError where it has neither.
     """
     decimals = decimals_of([metric])
     value = number_text(metric.value, metric.unit, decimals)
