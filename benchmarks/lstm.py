@@ -42,7 +42,7 @@ VALIDATE = 3
 
 
 @dataclass(frozen=True)
-class Task:
+class LstmTask:
     """Clips and who learns from which, as ``train_clips`` takes them."""
 
     features: np.ndarray
@@ -55,7 +55,7 @@ class Task:
     device: str
 
 
-def random_clips(args: argparse.Namespace) -> Task:
+def random_clips(args: argparse.Namespace) -> LstmTask:
     generator = np.random.default_rng(SEED)
     subject = np.arange(args.clips) % args.people
     ahead = (subject - np.arange(args.people)[:, None]) % args.people
@@ -63,7 +63,7 @@ def random_clips(args: argparse.Namespace) -> Task:
     lengths = generator.integers(args.frames // 2, args.frames + 1, args.clips)
     features = generator.normal(size=(args.clips, args.frames, args.features)).astype(np.float32)
     features[np.arange(args.frames) >= lengths[:, None]] = 0
-    return Task(
+    return LstmTask(
         features,
         lengths,
         generator.integers(CLIP_CLASSES, size=args.clips),
@@ -74,13 +74,13 @@ def random_clips(args: argparse.Namespace) -> Task:
     )
 
 
-def our_lstms(task: Task, rows: slice) -> None:
+def our_lstms(task: LstmTask, rows: slice) -> None:
     clips = (task.features, task.lengths, task.labels, CLIP_CLASSES)
     folds = {"train": task.train[rows], "valid": task.valid[rows], "seeds": task.seeds[rows]}
     train_clips(*clips, task.recipe, **folds, device=task.device)
 
 
-def ours_one_by_one(task: Task) -> None:
+def ours_one_by_one(task: LstmTask) -> None:
     for network in range(len(task.seeds)):
         our_lstms(task, slice(network, network + 1))
 
@@ -110,7 +110,7 @@ class Plain(nn.Module):
         return self.output(self.dropout(states.sum(dim=1) / lengths.to(states)[:, None]))
 
 
-def torchs(task: Task, network: int) -> None:
+def torchs(task: LstmTask, network: int) -> None:
     train, valid = task.train[network], task.valid[network]
     recipe, device = task.recipe, task.device
     weights = clip_weights(task.labels, CLIP_CLASSES, train[None])[0]
@@ -143,12 +143,12 @@ def torchs(task: Task, network: int) -> None:
             loss(parts[1]).item()
 
 
-def torch_one_by_one(task: Task) -> None:
+def torch_one_by_one(task: LstmTask) -> None:
     for network in range(len(task.seeds)):
         torchs(task, network)
 
 
-def torch_in_processes(task: Task, pool: ProcessPoolExecutor) -> None:
+def torch_in_processes(task: LstmTask, pool: ProcessPoolExecutor) -> None:
     networks = range(len(task.seeds))
     list(pool.map(partial(torchs, task), networks, chunksize=-(-len(networks) // os.cpu_count())))
 

@@ -65,7 +65,7 @@ FRAMES = ("frame", "frame_idx", "frame_index")
 
 SPECIAL = (*SURE, *FACE_NUMBERS, *FRAMES)
 
-PICTURE_NUMBER, WITHOUT_FACE = " place", " failed"
+PICTURE_NUMBER, FACELESS = " place", " failed"
 """Columns of our own, called as none of a table: a row's picture, and whether no face was found."""
 
 SUCCESS = re.compile(r"(?:true|false|\d+(?:[.,]\d*)?)?", re.IGNORECASE)
@@ -77,7 +77,7 @@ NUMBER = re.compile(r"[-+]?(?:0|[1-9]\d*)?(?:[.,]\d*)?(?:e[-+]?\d+)?|nan|true|fa
 FACS_LETTERS = {"notactive": "0", "a": "1", "b": "2", "c": "3", "d": "4", "e": "5"}
 """Intensities of FACS, of 5."""
 
-SCALES = {1.0: (0.0, "0 to 1"), 5.0: (2.0, "0 to 5"), 100.0: (20.0, "per cent")}
+FULL_STRENGTHS = {1.0: (0.0, "0 to 1"), 5.0: (2.0, "0 to 5"), 100.0: (20.0, "per cent")}
 """Full strength -> what the largest values must exceed for it, and its name."""
 
 SLACK, NEARLY = 1.1, 0.9
@@ -330,8 +330,8 @@ def read_detections(
     if OPENFACE_3_COLUMN in table:
         table = _unpacked(file, table)
     rows = _placed(file, table, truth, [""] if file.is_dir() else sources, notes)
-    rows = _one_row_each(rows.assign(**{WITHOUT_FACE: _failed(file, rows)}), list(meanings), notes)
-    places, texts = rows[PICTURE_NUMBER], rows[list(meanings)].mask(rows[WITHOUT_FACE], "", axis=0)
+    rows = _one_row_each(rows.assign(**{FACELESS: _failed(file, rows)}), list(meanings), notes)
+    places, texts = rows[PICTURE_NUMBER], rows[list(meanings)].mask(rows[FACELESS], "", axis=0)
     values = texts.apply(_numbers).replace([np.inf, -np.inf], np.nan)
     if bad := int((values.isna() & texts.ne("")).to_numpy().sum()):
         notes.append(f"{bad:,} values are no finite numbers; each counts as no answer")
@@ -478,7 +478,7 @@ def _one_row_each(rows: pd.DataFrame, units: list[str], notes: list[str]) -> pd.
         f"({once[PICTURE_NUMBER].duplicated(keep=False).sum():,} rows); {how} is taken (the first again: "
         f"{once.index[again][0]})"
     )
-    order = np.lexsort((-_numbers(once[sure]) if sure else again, once[WITHOUT_FACE]))
+    order = np.lexsort((-_numbers(once[sure]) if sure else again, once[FACELESS]))
     return once.iloc[order].drop_duplicates(PICTURE_NUMBER)
 
 
@@ -517,7 +517,7 @@ def _tops(
         for column in columns:
             inherits = most[column] <= SLACK * shared and not signed[column]
             top = tops[column] = max(own[column], shared) if inherits else own[column]
-            reading = SCALES[top][1] if top else "shares of each column's largest"
+            reading = FULL_STRENGTHS[top][1] if top else "shares of each column's largest"
             if signed[column]:
                 evidence = bool(values[column].min() < -values[column].max() / 2)
                 reading += ", since they go below 0" + ", as log odds (evidence) do" * evidence
@@ -536,7 +536,7 @@ def _tops(
         )
         _refuse(file, wild, why, values[column])
     for reading, columns in readings.items():
-        if reading != SCALES[1.0][1] or len(readings) > 1:
+        if reading != FULL_STRENGTHS[1.0][1] or len(readings) > 1:
             low, high = values[columns].min().min(), values[columns].max().max()
             who = "values" if len(readings) == 1 else f"{_listed(columns)}: values"
             notes.append(f"{who} go from {low:.3g} to {high:.3g}; they are read as {reading}")
@@ -550,7 +550,7 @@ def _listed(columns: list[str]) -> str:
 
 def _scale(most: float) -> float:
     """The full strength of a scale, by the largest of its values; 0 where none fits."""
-    return next((top for top, (above, _) in SCALES.items() if above <= most <= SLACK * top), 0.0)
+    return next((top for top, (above, _) in FULL_STRENGTHS.items() if above <= most <= SLACK * top), 0.0)
 
 
 def _largest(values: pd.Series) -> float:

@@ -53,7 +53,7 @@ WHERE = ("concentration", "pointing", "iou", "right_unit")
 SCORE_TABLES = WHERE, tuple(name for name in MAP_SCORES if name not in WHERE)
 """Scores by table."""
 
-CONTROL_MAPS = ("edges", "field", "field_edges", "centre", "random")
+CONTROL_METHODS = ("edges", "field", "field_edges", "centre", "random")
 """Registered controls: their maps know nothing of a network."""
 
 BASELINES_FILE = Path(__file__).with_name("judge.csv")
@@ -62,9 +62,9 @@ BASELINES_FILE = Path(__file__).with_name("judge.csv")
 MAPS = 4
 """Maps for each neuron."""
 
-LONGEST_BENCHMARK, FEWEST, FEW_MAPS = 100.0, 50, 4
+LONGEST_BENCHMARK, FEWEST_NEURONS, FEW_MAPS = 100.0, 50, 4
 """Seconds that all maps may take, estimated from ``FEW_MAPS``; else neurons are sampled, at least
-``FEWEST``."""
+``FEWEST_NEURONS``."""
 
 Tell = Callable[[str], None]
 Estimates = Mapping[str, Estimate]
@@ -163,7 +163,7 @@ def sampled_benchmarks(
     ``seconds`` for a map, and ``tell`` so; all where it allows all.
     """
     count = sum(len(each.rows) for each in benchmarks)
-    most = max(FEWEST, int(LONGEST_BENCHMARK / (MAPS * seconds)))
+    most = max(FEWEST_NEURONS, int(LONGEST_BENCHMARK / (MAPS * seconds)))
     if most >= count:
         return benchmarks
     rng, sampled = np.random.default_rng(seed), []
@@ -257,10 +257,10 @@ def committed_baselines(size: str, seed: int) -> dict[str, Estimates]:
 
 def verdict(own: Estimates, others: Mapping[str, Estimates]) -> str:
     """Say whether a method passes the three tests of chapter ``truth``: its ``own`` intervals lie above the
-    best of ``CONTROL_MAPS`` in correctness and right unit, and above one half in sanity.
+    best of ``CONTROL_METHODS`` in correctness and right unit, and above one half in sanity.
     """
     bounds = {
-        score: max((others[name][score].value for name in CONTROL_MAPS if name in others), default=0.0)
+        score: max((others[name][score].value for name in CONTROL_METHODS if name in others), default=0.0)
         for score in ("correctness", "right_unit")
     } | {"sanity": 0.5}
     short = [
@@ -273,7 +273,7 @@ def verdict(own: Estimates, others: Mapping[str, Estimates]) -> str:
 
 def marked(name: str) -> str:
     """Name a registered method; controls are marked as such."""
-    return f"`{name}`" + " (control)" * (name in CONTROL_MAPS)
+    return f"`{name}`" + " (control)" * (name in CONTROL_METHODS)
 
 
 def baselines_page(results: Mapping[str, ChapterResult]) -> str:

@@ -172,7 +172,7 @@ def open_chapter(name: str, namespace: Mapping[str, object]) -> FaceSession:
     return ferbook.session.open_chapter(name, namespace, FaceSession)
 
 
-FEWEST, FEWEST_OF_OWN = 5, 3
+FEWEST_STORED, FEWEST_OF_OWN = 5, 3
 """Networks of a role at least: where all that are kept are asked, and in a run of one's own."""
 
 
@@ -189,7 +189,7 @@ def networks_of_pair(
     if structure not in ("", own := find_population(pair[0]).network):
         raise DataError(f"{pair[0]!r} have the structure {own}, not {structure} as the page's network")
     networks = [list(kept(name))[: p.of_each or None] for name in pair]
-    least = FEWEST_OF_OWN if p.of_each else FEWEST
+    least = FEWEST_OF_OWN if p.of_each else FEWEST_STORED
     for name, own in zip(pair, networks, strict=True):
         if len(own) < least:
             raise DataError(f"{name!r} has {len(own)} networks; a role takes {least} or more")

@@ -67,9 +67,9 @@ Show what drives a filter, by deconvolution::
     strongest = responses.maxima.max(axis=0).argmax()
     rows = fer_lib.top_pictures(responses, faces.table["subject"])[strongest]
     filters = [strongest] * len(rows)
-    maps = fer_lib.project(network, responses.layer, faces.pixels, rows, filters).whole()
+    projections = fer_lib.project(network, responses.layer, faces.pixels, rows, filters)
     plt.imsave("pictures.png", np.hstack(faces.pixels[rows]), cmap="gray")
-    plt.imsave("maps.png", np.hstack(maps), cmap="gray")
+    plt.imsave("maps.png", np.hstack(projections.whole()), cmap="gray")
 
 Find the action unit that the filter is associated with, by its AUROC::
 

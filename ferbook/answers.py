@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from ferbook import paths, rule
 from ferbook.book import Chapter, chapters, suite
-from ferbook.claims import MEASURED, PLACEHOLDER, Claims, Gate, PaperClaim, read_claims, require_logged
+from ferbook.claims import MEASURED_LABEL, PLACEHOLDER, Claims, Gate, PaperClaim, read_claims, require_logged
 from ferbook.errors import DataError, nearest_name
 from ferbook.estimate import STORED, Estimate
 from ferbook.request import Request
@@ -155,8 +155,12 @@ class ClaimAnswer:
     def controls(self) -> list[dict[str, object]]:
         """Rows of the table: ``label``, ``metric``, its ``estimate``, whether it is the ``measured`` one."""
         return [
-            {"label": MEASURED.sub(r"\1", label), "metric": address, "estimate": self.numbers.get(address)}
-            | {"measured": bool(MEASURED.fullmatch(label))}
+            {
+                "label": MEASURED_LABEL.sub(r"\1", label),
+                "metric": address,
+                "estimate": self.numbers.get(address),
+            }
+            | {"measured": bool(MEASURED_LABEL.fullmatch(label))}
             for label, address in self.claim.table
         ]
 

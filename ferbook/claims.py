@@ -36,7 +36,7 @@ OWN_CLAIMS = "suite"
 PLACEHOLDER = re.compile(r"\{([a-z]\w*\.\w+)(?::(\w+))?\}")
 """A number in a sentence: ``{chapter.metric}``, or ``{chapter.metric:part}`` as of the role ``metric``."""
 
-MEASURED = re.compile(r"\*\*(.+)\*\*")
+MEASURED_LABEL = re.compile(r"\*\*(.+)\*\*")
 """The label of the row that is measured, in bold."""
 
 
@@ -120,7 +120,7 @@ class PaperClaim(Entry):
     def _is_complete(self) -> Self:
         degree = self.form == "degree"
         absent = [name for name in ("floor", "ceiling") if not getattr(self, name)]
-        measured = [label for label, _ in self.table if MEASURED.fullmatch(label)]
+        measured = [label for label, _ in self.table if MEASURED_LABEL.fullmatch(label)]
         braces = [each for each in self.sentences if re.search("[{}]", PLACEHOLDER.sub("", each))]
         faults = {
             " has no absolute measure; give `absolute`, a sentence with the {chapter.metric} that anyone "

@@ -13,22 +13,7 @@ FILES = sorted(
     for file in (ROOT / room).rglob("*.py")
 )
 # The next reference renames these constants of chapters: their files are those that it was made from.
-OF_CHAPTERS = {
-    "CONTROL_MAPS",
-    "FEWEST",
-    "GAIN",
-    "MEASURED",
-    "OWN",
-    "Recipe",
-    "SCALES",
-    "SEEN",
-    "Task",
-    "UNLABELLED",
-    "WITHOUT_FACE",
-    "evaluate",
-    "in_groups",
-    "visible",
-}
+OF_CHAPTERS = {"FEWEST", "GAIN", "Recipe", "SEEN", "UNLABELLED", "evaluate", "in_groups"}
 PROTOCOL = {"CHAPTER", "NO_EMOTIONS", "main", "open_chapter", "setup"} | OF_CHAPTERS
 """What each file of a kind has under one name, because others look for it there."""
 

@@ -32,7 +32,7 @@ _ASSIGNED = re.compile(
 )
 _ATTRIBUTE = re.compile(r"^[ \t]*(\w+(?:\.\w+)+) *=(?!=)", re.M)
 _DISPLAY = re.compile(r"^([ \t]*)%matplotlib\b.*", re.M)
-OWN = "a cell without a task"
+NO_TASK = "a cell without a task"
 SECONDS = 60  # that a cell may take, by the clock
 _SEEN, _UNSEEN = "in the notebook", "on new inputs"  # the parts of a check
 _TEXT = 2**20  # most characters in a notebook's cells
@@ -54,7 +54,7 @@ def is_solution(cell: NotebookNode) -> bool:
     return cell.cell_type == "code" and bool(grading(cell).get("solution"))
 
 
-def visible(source: str) -> str:
+def visible_part(source: str) -> str:
     """A cell's source without its hidden tests."""
     return HIDDEN.sub("", source + "\n").strip()
 
@@ -214,7 +214,7 @@ def oddity(cell: NotebookNode, same: list[Cell]) -> str:
         return f"there {len(same)} times; {counts}"
     if same[0].cell_type != cell.cell_type:
         return f"made a {same[0].cell_type} cell"
-    edited = locked and cell.cell_type == "code" and same[0].source.strip() != visible(cell.source)
+    edited = locked and cell.cell_type == "code" and same[0].source.strip() != visible_part(cell.source)
     return "edited though it is locked, and restored" if edited else ""
 
 
@@ -248,21 +248,21 @@ def mark(model: Assignment, student: list[Cell], files: dict[str, Path], boxed: 
             notes.append((name, what))
         if cell is None or is_solution(cell):
             own = [each.source for each in same if each.cell_type == "code"]
-            notes += [(name or OWN, what) for source in own for what in side_effects(model, source)]
+            notes += [(name or NO_TASK, what) for source in own for what in side_effects(model, source)]
             # Where a figure is drawn decides nothing, and not each way to draw is there.
             cells += [(name, "", _DISPLAY.sub(r"\1pass", source)) for source in own]
         elif is_check(cell):
-            cells += [(name, _SEEN, visible(cell.source)), (name, _UNSEEN, hidden(cell.source))]
+            cells += [(name, _SEEN, visible_part(cell.source)), (name, _UNSEEN, hidden(cell.source))]
         elif cell.cell_type == "code":
             cells.append((name, "", cell.source))
     ran = run_cells([source for *_, source in cells], files, SECONDS, boxed)
     for (name, part, _), error in zip_longest(cells, ran.errors, fillvalue=("", f"not reached: {ran.ended}")):
         if error and error[1].startswith(TOO_LONG):
-            notes.append((name or OWN, error[1]))
+            notes.append((name or NO_TASK, error[1]))
         if error and part:
             failed.setdefault(name, f"{part}: {_told(part, *error)}")
         elif error and error[0] not in ("", "NotImplementedError", "KeyboardInterrupt"):
-            notes.append((name or OWN, f"raised {error[0]}"))
+            notes.append((name or NO_TASK, f"raised {error[0]}"))
     checks = {name: failed.get(name, "") for name in model.checks}
     points = sum(model.points[name] for name, message in checks.items() if not message)
     return Judgement(points, checks, notes, ran.ended)

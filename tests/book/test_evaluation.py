@@ -9,7 +9,7 @@ import torch
 
 from book import evaluation
 from book.evaluation import (
-    CONTROL_MAPS,
+    CONTROL_METHODS,
     BenchmarkSize,
     baseline_table,
     baselines_page,
@@ -157,9 +157,9 @@ def test_a_kept_table_is_what_was_found_and_of_no_other_seed(tmp_path, monkeypat
 
 def test_the_verdict_is_of_the_chapters_three_tests():
     found = committed_baselines("small", 0)
-    assert {*CONTROL_MAPS} == {*maps.CONTROL_MAPS}, "the chapter's own"
-    assert all(verdict(found[name], found).startswith("fails: ") for name in CONTROL_MAPS)
-    best = {s: max(found[name][s].value for name in CONTROL_MAPS) for s in ("correctness", "right_unit")}
+    assert {*CONTROL_METHODS} == {*maps.CONTROL_MAPS}, "the chapter's own"
+    assert all(verdict(found[name], found).startswith("fails: ") for name in CONTROL_METHODS)
+    best = {s: max(found[name][s].value for name in CONTROL_METHODS) for s in ("correctness", "right_unit")}
     above = {score: Estimate(x + 0.2, x + 0.1, x + 0.3, how="so") for score, x in best.items()}
     assert verdict(above | {"sanity": Estimate(0.8, 0.6, 0.9, how="so")}, found).startswith("passes")
     unsure = above | {"sanity": Estimate(0.6, 0.4, 0.9, how="so")}
@@ -170,7 +170,7 @@ def test_the_committed_table_has_every_method_of_the_faces_of_today():
     found, page = committed_baselines("small", 0), baselines_page({})
     assert found.keys() == EXPLAINERS.keys(), "`python -m book.evaluation`"
     assert all(set(each) - {"seconds"} == set(MAP_SCORES) for each in found.values())
-    assert all(f"| `{name}`{' (control)' * (name in CONTROL_MAPS)} |" in page for name in found)
+    assert all(f"| `{name}`{' (control)' * (name in CONTROL_METHODS)} |" in page for name in found)
     assert set_name("lab") in page
     assert all(found[name]["sanity"].value == 0 for name in ("edges", "centre"))
 

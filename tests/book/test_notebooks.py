@@ -24,10 +24,8 @@ from ferbook.notebook import (
 from ferbook.store import REFERENCE, open_run
 
 MOST_CELLS, MOST_LINES, MOST_COLUMNS = 25, 12, 84
-"""Code cells of a page; lines of a cell, without its imports; characters of a line."""
-# The longest line of the scripts in `help(fer_lib)`, which rerun.md shows as they are.
-MOST_COLUMNS_OF_A_LISTING = 85
-"""Characters of a line of commands on a page of text: a screen of 1,280 pixels shows so many."""
+"""Code cells of a page; lines of a cell, without its imports; characters of a line, as of
+commands on a page of text: a screen of 1,280 pixels shows so many."""
 MOST_FIGURES, MOST_TABLES = 9, 5
 MOST_FOLDS, MOST_SEEN_LINES = 5, 16
 """Cells of a page that are folded, its parameters aside; lines of a cell that is seen, with its imports."""
@@ -328,7 +326,7 @@ def test_no_warning_stands_on_a_page_of_the_reference(result):
 def long_lines(page: str) -> list[str]:
     """Lines between fences of a page of text that a wide screen would cut off."""
     listings = re.findall(r"^```(?:bash|python|yaml)\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
-    return [line for part in listings for line in part.splitlines() if len(line) > MOST_COLUMNS_OF_A_LISTING]
+    return [line for part in listings for line in part.splitlines() if len(line) > MOST_COLUMNS]
 
 
 @pytest.mark.parametrize("page", [page.name for page in sorted(paths.pages().glob("*.md"))])
@@ -337,5 +335,5 @@ def test_commands_of_a_page_fit_on_a_wide_screen(page):
 
 
 def test_a_command_that_a_screen_cuts_off_is_found():
-    fits, cut = "x" * MOST_COLUMNS_OF_A_LISTING, "y" * (MOST_COLUMNS_OF_A_LISTING + 1)
+    fits, cut = "x" * MOST_COLUMNS, "y" * (MOST_COLUMNS + 1)
     assert long_lines(f"a\n\n```bash\n{fits}\n{cut}\n```\n\n{cut}\n") == [cut]

@@ -37,7 +37,8 @@ def test_a_script_of_twelve_lines_runs(number, monkeypatch, tmp_path, capsys):
         assert torch.allclose(shares.sum(1), torch.ones(len(shares)), atol=1e-5)
         assert len(shares) == len(labels) == learner.dls.valid.n
     elif number == 2:
-        assert found["maps"].shape == (9, 48, 48) and (found["maps"] != 0).any((1, 2)).all()
+        maps = found["projections"].whole()
+        assert maps.shape == (9, 48, 48) and (maps != 0).any((1, 2)).all()
         assert plt.imread("maps.png").shape == plt.imread("pictures.png").shape == (48, 9 * 48, 4)
     else:
         unit, auroc = capsys.readouterr().out.split()
