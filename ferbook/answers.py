@@ -194,7 +194,7 @@ class ClaimAnswer:
         return text.removesuffix("s") if self.claim.matters == 1 else text
 
     def sized(self, estimate: Estimate) -> str:
-        """An ``estimate`` of this kind as text: a degree in per cent, a difference with its unit."""
+        """Return an ``estimate`` of this kind as text: a degree in per cent, a difference with its unit."""
         if self.claim.form == "degree":
             return interval_text(replace(estimate, unit="share"))
         return f"{interval_text(estimate)} {self.claim.unit}".strip()
@@ -368,7 +368,7 @@ def answer_claim(
 
 
 def _between(answer: ClaimAnswer) -> str:
-    """What an interval includes that decides nothing, and how large a sample would decide."""
+    """Return what an interval includes that decides nothing, and how large a sample would decide."""
     claim, sample = answer.claim, answer.sample
     effect = {
         "more_than": f"less and more than {answer.matters}",
@@ -388,7 +388,7 @@ def _between(answer: ClaimAnswer) -> str:
 
 
 def _missing(answer: ClaimAnswer, results: ByChapter) -> str:
-    """Why the rules do not apply; empty where they do."""
+    """Return why the rules do not apply; empty where they do."""
     claim, estimate = answer.claim, answer.estimate
     if estimate is None:
         if results[claim.chapter] == Evidence():
@@ -501,7 +501,9 @@ class Answers:
 
 
 def _repeats(own: Evidence, there: Evidence, mine: ClaimAnswer, theirs: ClaimAnswer) -> bool:
-    """Whether an answer only repeats the reference's: stored networks of the reference on its pictures."""
+    """Return whether an answer only repeats the reference's: stored networks of the reference on its
+    pictures.
+    """
     if not mine.whose or not mine.estimate or not own.networks <= there.networks:
         return False
     same_number = bool(theirs.estimate) and mine.estimate.value == theirs.estimate.value

@@ -97,7 +97,7 @@ class Chapter:
     def resolve(
         self, profile: str | None = None, overrides: Mapping[str, object] | None = None
     ) -> Parameters:
-        """All parameters: the model's defaults, then the profile, then ``overrides``.
+        """Return all parameters: the model's defaults, then the profile, then ``overrides``.
 
         Raises ParameterError for an unknown profile or name, a wrong type or an impossible value.
         """
@@ -123,7 +123,7 @@ class Chapter:
         return self.parameters.of_profile(given, profile, parameters.model_dump()).get("seconds")
 
     def parameter_rows(self) -> list[dict[str, object]]:
-        """One row per field: name, type, the default in each profile, range and meaning."""
+        """Return one row per field: name, type, the default in each profile, range and meaning."""
         defaults = {profile: self.resolve(profile) for profile in suite().profiles}
         return [
             {
@@ -214,20 +214,20 @@ def load(file: Path, name: str, kind: type) -> dict[str, object]:
 
 
 def _constants(file: Path, namespace: Mapping[str, object]) -> dict[str, object]:
-    """The public constants that the module ``file`` assigns, but its chapter."""
+    """Return the public constants that the module ``file`` assigns, but its chapter."""
     nodes = (node for node in ast.walk(ast.parse(file.read_bytes())) if isinstance(node, ast.Name))
     names = {node.id for node in nodes if isinstance(node.ctx, ast.Store) and node.id.isupper()} - {"CHAPTER"}
     return {name: namespace[name] for name in sorted(names & namespace.keys()) if name[0] != "_"}
 
 
 def _can_be_recorded(kind: object) -> bool:
-    """Whether a run's record can hold every value of a parameter of that type."""
+    """Return whether a run's record can hold every value of a parameter of that type."""
     values = get_args(kind) if get_origin(kind) is Literal else ()
     return kind in _PLAIN_TYPES or (bool(values) and all(type(value) in _PLAIN_TYPES for value in values))
 
 
 def pages_of_toc() -> list[str]:
-    """Every page that ``_toc.yml`` names, as paths without ending, in order. Raises BookError."""
+    """Return every page that ``_toc.yml`` names, as paths without ending, in order. Raises BookError."""
 
     def walk(node: object) -> list[str]:
         if isinstance(node, dict):
@@ -239,7 +239,7 @@ def pages_of_toc() -> list[str]:
 
 
 def page_of(chapter: Chapter) -> str:
-    """The chapter's page, as ``_toc.yml`` names it."""
+    """Return the chapter's page, as ``_toc.yml`` names it."""
     return chapter.notebook.relative_to(paths.root()).with_suffix("").as_posix()
 
 
@@ -253,7 +253,7 @@ def require_chapter_name(name: str) -> None:
 
 
 def _chapter_in(folder: Path, profiles: tuple[str, ...]) -> Chapter:
-    """The chapter in ``folder``. Raises BookError."""
+    """Return the chapter in ``folder``. Raises BookError."""
     name, file = folder.name, folder / "chapter.py"
     require_chapter_name(name)
     if not file.exists():
@@ -333,7 +333,7 @@ def clear_cached_book() -> None:
 
 
 def suite() -> Suite:
-    """What the book below ``paths.root()`` says of itself. Raises BookError where ``book/suite.py``,
+    """Return what the book below ``paths.root()`` says of itself. Raises BookError where ``book/suite.py``,
     ``_toc.yml`` or a chapter is broken.
     """
     return _read(paths.root())[0]
@@ -362,8 +362,8 @@ def chapters() -> Mapping[str, Chapter]:
 
 
 def import_named(what: str, place: str) -> object:
-    """What lies at ``place``, ``module:name``, which ``book/suite.py`` gives for ``what``. Raises BookError
-    where it is not there.
+    """Return what lies at ``place``, ``module:name``, which ``book/suite.py`` gives for ``what``. Raises
+    BookError where it is not there.
     """
     module, _, inner = place.partition(":")
     try:
@@ -376,13 +376,13 @@ def import_named(what: str, place: str) -> object:
 
 
 def find_chapter(name: str) -> Chapter:
-    """The chapter called ``name``. Raises ParameterError with the nearest known name."""
+    """Return the chapter called ``name``. Raises ParameterError with the nearest known name."""
     require_name("chapter", name, chapters())
     return chapters()[name]
 
 
 def with_upstream(names: Iterable[str]) -> list[Chapter]:
-    """The named chapters and what they depend on, in running order; all where none is named."""
+    """Return the named chapters and what they depend on, in running order; all where none is named."""
     closure = list(names) or [*chapters()]
     for name in closure:
         closure += find_chapter(name).upstream  # these are gone through, too

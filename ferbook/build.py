@@ -72,7 +72,7 @@ def check_toc() -> None:
 
 
 def _link(page: str, origin: str) -> str:
-    """A link in ``origin`` to another page, which shows that page's title."""
+    """Return a link in ``origin`` to another page, which shows that page's title."""
     ending = ".ipynb" if (paths.root() / f"{page}.ipynb").is_file() else ".md"
     return f"[]({os.path.relpath(page + ending, Path(origin).parent)})"
 
@@ -99,7 +99,7 @@ def _minutes(chapter: Chapter) -> int:
 
 
 def what_you_need(chapter: Chapter, results: Sequence[ChapterResult]) -> str:
-    """What it takes to read the chapter's page, and to run it, as the ``results`` of runs know."""
+    """Return what it takes to read the chapter's page, and to run it, as the ``results`` of runs know."""
     minutes, page = _minutes(chapter), page_of(chapter)
     before = [name for name in chapters() if name in {*chapter.upstream, *chapter.after}]
     times = []
@@ -118,15 +118,16 @@ def what_you_need(chapter: Chapter, results: Sequence[ChapterResult]) -> str:
 
 
 def _needs(chapter: Chapter) -> str:
-    """What it takes to run a chapter, with the numbers of the chapters that it reads."""
+    """Return what it takes to run a chapter, with the numbers of the chapters that it reads."""
     upstream = [str(place) for place, name in enumerate(chapters(), start=1) if name in chapter.upstream]
     of_chapters = f"chapter{'s' * (len(upstream) > 1)} {' and '.join(upstream)}" if upstream else ""
     return "; ".join(filter(None, (of_chapters, chapter.needs))) or "nothing else"
 
 
 def staged_notebook(chapter: Chapter, result: ChapterResult) -> NotebookNode:
-    """The chapter as its page shows it: today's prose from ``book/``, and the code that was executed, with
-    its outputs. Where today's code differs from that, a note says so, and at which commit it was executed.
+    """Return the chapter as its page shows it: today's prose from ``book/``, and the code that was executed,
+    with its outputs. Where today's code differs from that, a note says so, and at which commit it was
+    executed.
 
     The page folds away the values that were used, and leaves out the defaults that they replaced; Jupyter
     Book does not know papermill's own hiding.
@@ -165,7 +166,7 @@ def staged_notebook(chapter: Chapter, result: ChapterResult) -> NotebookNode:
 
 
 def _absent_notebook(chapter: Chapter, run: Run) -> NotebookNode:
-    """A notebook too, and not a page of Markdown: other pages link to it by its file's name."""
+    """Return the page of an absent chapter: a notebook, since other pages link to it by its file's name."""
     text = (
         f"# {chapter.title}\n\nThe run `{run.name}`, from which this book was built, has no finished "
         "result of this chapter. It can be added:\n\n"
@@ -175,8 +176,8 @@ def _absent_notebook(chapter: Chapter, run: Run) -> NotebookNode:
 
 
 def key_numbers(chapter: Chapter, own: ChapterResult, match: ReferenceMatch) -> str:
-    """The chapter's key metrics by the reference and by the run, as a table of MyST; where the reference may
-    be compared, why. Empty where there is none.
+    """Return the chapter's key metrics by the reference and by the run, as a table of MyST; where the
+    reference may be compared, why. Empty where there is none.
     """
     if match.result is None:
         words = f"The numbers of this page cannot be compared with the reference: {match.why}."
@@ -341,19 +342,19 @@ def build_book(run: Run) -> Path:
 
 
 def built_run() -> str:
-    """The run from which the book was built that is there now; empty where there is none."""
+    """Return the run of the present built book; empty where there is none."""
     return str(_stamp().get("run", ""))
 
 
 def _stamp() -> dict[str, object]:
-    """What the last build wrote of itself: its run, and its seconds."""
+    """Return what the last build wrote of itself: its run, and its seconds."""
     with suppress(RunStoreError):
         return read_json(paths.build_folder() / "html" / STAMP)
     return {}
 
 
 def with_position(line: str, staging: Path) -> str:
-    """A warning of Sphinx with the page, and of a notebook the cell, in place of the staged file."""
+    """Return a warning of Sphinx with the page, and of a notebook the cell, in place of the staged file."""
 
     def named(match: re.Match) -> str:
         page, cell, number = match[1], *divmod(int(match[2]), 10_000)

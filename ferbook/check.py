@@ -56,7 +56,7 @@ _ROUNDING = 1e-9
 
 
 def faults_of_notebook(path: Path) -> list[str]:
-    """Why nbval's verdict on the notebook at ``path`` would be worth nothing; empty if it would not.
+    """Return why nbval's verdict on the notebook at ``path`` would be worth nothing; empty if it would not.
 
     nbval passes a notebook without outputs, so one that is stripped or was not executed is a fault here.
     """
@@ -73,7 +73,7 @@ def _unpaired(what: str, before: Collection[str], again: Collection[str]) -> lis
 
 
 def compare_metrics(metrics: Mapping[str, Estimate], again: Mapping[str, Estimate]) -> list[str]:
-    """Metrics that differ by more than their own tolerance, are missing or are new."""
+    """Return metrics that differ by more than their own tolerance, are missing or are new."""
     faults = _unpaired("metric", metrics, again)
     for name in metrics.keys() & again.keys():
         for part in ("value", "low", "high", "n"):
@@ -86,8 +86,8 @@ def compare_metrics(metrics: Mapping[str, Estimate], again: Mapping[str, Estimat
 
 
 def compare_shown(result: ChapterResult, again: Path) -> list[str]:
-    """Figures and tables whose numbers differ by more than the tolerance they declared, or that are missing
-    or new.
+    """Return figures and tables whose numbers differ by more than the tolerance they declared, or that are
+    missing or new.
     """
     faults = []
     for kind in ("figures", "tables"):
@@ -136,8 +136,8 @@ def _differing(what: str, before: pd.Series, after: pd.Series, tolerance: float)
 
 
 def todays_notebook(chapter: Chapter, result: ChapterResult) -> tuple[NotebookNode, list[str]]:
-    """The checkout's notebook of ``chapter`` with the outputs that ``result`` stored for the same code, and
-    which cells' code differs: what a run brings along is compared, and never executed.
+    """Return the checkout's notebook of ``chapter`` with the outputs that ``result`` stored for the same
+    code, and which cells' code differs: what a run brings along is compared, and never executed.
     """
     notebook, executed = read_notebook(chapter.notebook), read_notebook(result.notebook)
     faults, past = [], cells_executed(notebook, executed)
@@ -152,12 +152,14 @@ def todays_notebook(chapter: Chapter, result: ChapterResult) -> tuple[NotebookNo
 
 
 def _log_file(run: Run, chapter: str) -> Path:
-    """What nbval printed when the chapter was last executed again."""
+    """Return the log of nbval, when the chapter was last executed again."""
     return run.work / "logs" / f"{chapter}.check.log"
 
 
 def _is_silenced(cell: NotebookNode) -> bool:
-    """Whether IPython shows nothing of the cell's last value: its last token but comments is a semicolon."""
+    """Return whether IPython shows nothing of the cell's last value: its last token but comments is a
+    semicolon.
+    """
     return DisplayHook.semicolon_at_end_of_expression(TransformerManager().transform_cell(cell.source))
 
 
@@ -194,8 +196,8 @@ def _execute_again(
 
 
 def _nbval(notebook: Path) -> list[str]:
-    """The command that executes a notebook again, from its folder: pytest takes what follows a bracket in a
-    path for parameters. It reads no conftest.py, which a run might bring.
+    """Return the command that executes a notebook again, from its folder: pytest takes what follows a bracket
+    in a path for parameters. It reads no conftest.py, which a run might bring.
     """
     return [
         *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--noconftest"),
@@ -205,7 +207,7 @@ def _nbval(notebook: Path) -> list[str]:
 
 
 def _environment(result: ChapterResult, run: Run, output: Path) -> dict[str, str]:
-    """Where the chapter writes, and the settings and threads with which it was executed."""
+    """Return where the chapter writes, and the settings and threads with which it was executed."""
     environment = child_environment(
         **{OUTPUT_VARIABLE: str(output), RUN_VARIABLE: str(run.folder)},
         **{STORED_VARIABLE: str(result.folder / "record.json")},
@@ -219,8 +221,8 @@ def _environment(result: ChapterResult, run: Run, output: Path) -> dict[str, str
 
 
 def _differences(printed: Sequence[str], place: Path) -> list[str]:
-    """The cells in which nbval found a difference, from what it ``printed``. Raises ChapterError where a cell
-    failed, or nbval itself, so that nothing was compared.
+    """Return the cells in which nbval found a difference, from what it ``printed``. Raises ChapterError where
+    a cell failed, or nbval itself, so that nothing was compared.
     """
     errors = [line.strip() for line in printed if _ERROR_LINE.match(line.strip())]
     if errors and any(re.search("caused an exception|INTERNALERROR", line) for line in printed):

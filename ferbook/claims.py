@@ -1,6 +1,6 @@
 """Claims and reported numbers of papers, as ``claims.yaml`` holds them: what decides each claim, and a log.
 
-Somebody who has seen a number could still choose the measure that it supports best. So the log holds a digest
+Whoever has seen a number could still choose the measure that it supports best. So the log holds a digest
 of what decides each claim, and a claim that differs from it is refused. How a metric is computed is not part
 of the digest: the history of the code shows it.
 """
@@ -265,11 +265,11 @@ class Claims(Entry):
         return [claim for paper in self.papers for claim in paper.claims]
 
     def chapters_of(self, claim: PaperClaim) -> set[str]:
-        """The chapters that provide the numbers of a claim and its gates."""
+        """Return the chapters that provide the numbers of a claim and its gates."""
         return {claim.chapter, *(self.gates[name].chapter for name in claim.gates)}
 
     def is_former(self, finished: str) -> bool:
-        """Whether what was ``finished`` then (ISO 8601) is older than the claims, or gives no time."""
+        """Return whether what was ``finished`` then (ISO 8601) is older than the claims, or gives no time."""
         try:
             return self.frozen is not None and datetime.fromisoformat(finished) < self.frozen
         except (TypeError, ValueError):  # no moment, or one of no zone, of a run from elsewhere
@@ -309,8 +309,8 @@ def require_logged(claims: Claims, file: Path) -> None:
 
 
 def read_claims(file: Path) -> Claims:
-    """The claims and reported numbers of a YAML file, in its order. Raises DataError that names the file, the
-    place in it and what is wrong there.
+    """Return the claims and reported numbers of a YAML file, in its order. Raises DataError that names the
+    file, the place in it and what is wrong there.
     """
     try:
         return Claims.model_validate(read_yaml(file, DataError))

@@ -61,7 +61,7 @@ def _with_names(function: Callable) -> Callable:
 
 
 def command_line() -> typer.Typer:
-    """All commands: the engine's and the book's own."""
+    """Return all commands: the engine's and the book's own."""
     plain = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
     epilog = "`ferbook --version` prints version and commit."
     app = typer.Typer(no_args_is_help=True, help=suite().title, epilog=epilog, **plain)

@@ -32,8 +32,8 @@ def run_rows() -> list[dict[str, object]]:
 
 
 def _row(name: str, first: Estimate, second: Estimate) -> dict[str, object]:
-    """Two values of a metric, their difference, and whether their intervals overlap: disjoint ones differ,
-    overlapping ones decide nothing.
+    """Return two values of a metric, their difference, and whether their intervals overlap: disjoint ones
+    differ, overlapping ones decide nothing.
     """
     by, intervals = second.value - first.value, ""
     if None not in (first.low, second.low):
@@ -51,9 +51,9 @@ def _row(name: str, first: Estimate, second: Estimate) -> dict[str, object]:
 
 
 def runs_named(names: Sequence[str]) -> list[Run]:
-    """The runs that the ``names`` are of, or that they are patterns for (``laptop-seed-*``), each once and in
-    the order of the numbers in their names. Raises RunStoreError for one that there is not, and for a pattern
-    that fits none.
+    """Return the runs that the ``names`` are of, or that they are patterns for (``laptop-seed-*``), each once
+    and in the order of the numbers in their names. Raises RunStoreError for one that there is not, and for a
+    pattern that fits none.
     """
     runs, every = {}, sorted(all_runs(), key=_by_number)
     for name in names:
@@ -74,8 +74,8 @@ def _by_number(run: Run) -> list[tuple[int, str]]:
 
 
 def pattern_of(names: Sequence[str]) -> str:
-    """What `ferbook compare` is given for the ``names``: a pattern that they fit, quoted for a shell, or all
-    of them where they begin with nothing that they share.
+    """Return what `ferbook compare` is given for the ``names``: a pattern that they fit, quoted for a shell,
+    or all of them where they begin with nothing that they share.
     """
     shared = commonprefix(names)  # noqa: RUF071  letter by letter is what is meant
     return f"'{shared}*'" if shared else " ".join(names)

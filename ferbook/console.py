@@ -89,7 +89,7 @@ def print_lines(text: str, indent: int, hanging: int = 0) -> None:
 
 
 def chosen_run(name: str | None) -> "Run":
-    """The run that an option ``--run`` names, or else the one that `ferbook run` was last called for:
+    """Return the run that an option ``--run`` names, or else the one that `ferbook run` was last called for:
     the command prints which it was.
     """
     from ferbook.store import current_run, open_run

@@ -39,7 +39,7 @@ DIRTY = "-dirty"
 
 
 def _git(*words: str) -> bytes | None:
-    """What git says in the checkout; None where there is no git, or it refuses."""
+    """Return what git says in the checkout; None where there is no git, or it refuses."""
     command = ["git", *words]
     try:
         return subprocess.check_output(command, cwd=paths.root(), stderr=subprocess.DEVNULL)
@@ -48,14 +48,14 @@ def _git(*words: str) -> bytes | None:
 
 
 def git_commit() -> str:
-    """The checkout's commit, marked ``-dirty`` where files differ from it; ``unknown`` outside git."""
+    """Return the checkout's commit, marked ``-dirty`` where files differ from it; ``unknown`` outside git."""
     commit = (_git("rev-parse", "--short=12", "HEAD") or b"unknown").decode().strip()
     return f"{commit}{DIRTY * bool(uncommitted())}"
 
 
 def uncommitted() -> list[str]:
-    """Files of the checkout that differ from its commit, and modules that it does not have. Not those below
-    ``runs/``: a result changes no later one.
+    """Return files of the checkout that differ from its commit, and modules that it does not have. Not those
+    below ``runs/``: a result changes no later one.
     """
     listed = _git("status", "--porcelain", "-z", "--no-renames", "-uall", "--", ":/", ":(exclude)runs") or b""
     files = [(line[:2], line[3:]) for line in listed.decode(errors="replace").split("\0") if line]
@@ -63,15 +63,17 @@ def uncommitted() -> list[str]:
 
 
 def committed_file(file: Path) -> bytes | None:
-    """The content of a file of the checkout as it is committed; None where it is not, or there is no git."""
+    """Return the content of a file of the checkout as it is committed; None where it is not, or there is no
+    git.
+    """
     inside = file.is_relative_to(paths.root())
     return _git("show", f"HEAD:./{file.relative_to(paths.root()).as_posix()}") if inside else None
 
 
 def bare_jupyter(folder: Path) -> dict[str, str]:
-    """Environment in which kernels are the packages' own: start-up files, kernels and settings of the user
-    are looked for in the empty ``folder``. What they defined would be part of a result that names them
-    nowhere.
+    """Return an environment in which kernels are the packages' own: start-up files, kernels and settings of
+    the user are looked for in the empty ``folder``. What they defined would be part of a result that does
+    not name them.
     """
     own = {name: str(folder / name) for name in ("IPYTHONDIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR")}
     empty = dict.fromkeys(("JUPYTER_PATH", "JUPYTER_CONFIG_PATH", "PYTHONSTARTUP"), "")
@@ -144,7 +146,7 @@ def die_with_owner() -> None:
 
 
 def now() -> str:
-    """The present moment in UTC, to the second, ISO 8601."""
+    """Return the present moment in UTC, to the second, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -157,7 +159,7 @@ def _holder(file: Path) -> str:
 
 
 def is_held(file: Path) -> bool:
-    """Whether a living process holds the lock ``file``."""
+    """Return whether a living process holds the lock ``file``."""
     with suppress(OSError), open_regular(file) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

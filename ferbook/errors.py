@@ -50,7 +50,7 @@ class ChapterError(FerError):
 
 
 def nearest_name(name: str, choices: Iterable[str]) -> str:
-    """A hint such as " (did you mean 'epochs'?)", empty where nothing is near."""
+    """Return a hint such as " (did you mean 'epochs'?)", empty where nothing is near."""
     matches = get_close_matches(name, list(choices), n=1, cutoff=0.5)
     return f" (did you mean {matches[0]!r}?)" if matches else ""
 
@@ -65,7 +65,7 @@ def require_name(kind: str, name: str, choices: Iterable[str]) -> None:
 
 
 def first_fault(refusal: "ValidationError") -> str:
-    """The first thing that pydantic refused: its place, entries counted from 1, and what is wrong."""
+    """Return the first thing that pydantic refused: its place, entries counted from 1, and what is wrong."""
     first = refusal.errors()[0]
     place = ", ".join(f"entry {part + 1}" if isinstance(part, int) else part for part in first["loc"])
     return f"{place}: {first['msg']}" if place else first["msg"]

@@ -102,7 +102,7 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
     """
     die_with_owner()
     result = run.result(chapter.name)
-    # Of its own for each attempt: the kernel of a killed command may write for a moment longer.
+    # A new folder for each attempt: the kernel of a killed command may write for a moment longer.
     place = run.work / STAGING / chapter.name
     with held(run.work / f"{chapter.name}.lock"):
         remove(place)
@@ -167,7 +167,7 @@ def _failed(chapter: Chapter, run: Run, staging: Path, fault: Exception) -> Chap
 
 
 def _place_and_cause(chapter: Chapter, run: Run, staging: Path, fault: Exception) -> tuple[str, str]:
-    """Where an attempt failed, and why, in words."""
+    """Return where an attempt failed, and why, in words."""
     if isinstance(fault, RuntimeError | DeadKernelError):
         return "the kernel", f"the kernel died ({fault})"
     where = "the storing of its result"

@@ -24,13 +24,15 @@ _FIGURE = re.compile(r'<figure class="fer-figure" id="figure-(\w+)">.*?</figure>
 
 
 def key_figure(notebook: NotebookNode) -> str:
-    """The name of the figure that the page shows first; empty where it says none."""
+    """Return the name of the figure that the page shows first; empty where it says none."""
     matches = (_KEY.search(cell.source) for cell in notebook.cells if cell.cell_type == "markdown")
     return next((match[1] for match in matches if match), "")
 
 
 def numbered(notebook: NotebookNode, chapter: int) -> dict[str, str]:
-    """The figures that a notebook draws -> their numbers, such as ``5.2``: the key figure is the first."""
+    """Return the figures that a notebook draws -> their numbers, such as ``5.2``: the key figure is the
+    first.
+    """
     key = key_figure(notebook)
     names = sorted(figure_names(notebook), key=lambda name: name != key)
     return {name: f"{chapter}.{place}" for place, name in enumerate(names, start=1)}
@@ -103,6 +105,6 @@ class Figures:
 
 
 def _from(page: str, other: str) -> str:
-    """The way from ``page`` to the folder of the ``other``, empty or ending in a slash."""
+    """Return the way from ``page`` to the folder of the ``other``, empty or ending in a slash."""
     way = os.path.relpath(Path(other).parent, Path(page).parent)
     return "" if way == "." else f"{way}/"

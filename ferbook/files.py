@@ -29,7 +29,7 @@ _MARKUP = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udff
 
 
 def _partial(path: Path) -> Path:
-    """A name in the folder of ``path`` for what is not yet whole.
+    """Return a name in the folder of ``path`` for what is not yet whole.
 
     Not from tempfile: what that makes is private, and a group that shares a cache or a run could not read it.
     """
@@ -37,14 +37,16 @@ def _partial(path: Path) -> Path:
 
 
 def is_leftover(file: Path, path: Path) -> bool:
-    """Whether ``file``, by its name, is what a killed process left of ``path``, or one at work is writing."""
+    """Return whether ``file``, by its name, is what a killed process left of ``path``, or one at work is
+    writing.
+    """
     match = re.fullmatch(rf"\.{re.escape(path.name)}\.[0-9a-f]{{32}}", file.name)
     return file.parent == path.parent and match is not None
 
 
 def open_regular(path: Path | str) -> BinaryIO:
-    """The file at ``path``, open for reading. Raises OSError, as for a file that is absent, for what is no
-    regular file: a pipe would wait for a writer for ever.
+    """Return the file at ``path``, open for reading. Raises OSError, as for a file that is absent, for what
+    is no regular file: a pipe would wait for a writer for ever.
     """
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0))
     if not stat.S_ISREG(os.fstat(number).st_mode):
@@ -115,12 +117,12 @@ def plain_values(content: object, words: Collection[str] = (), place: tuple[str,
 
 
 def _joined(place: Sequence[str]) -> str:
-    """The end of the name of a field."""
+    """Return the end of the name of a field."""
     return "".join(place).lstrip(".")[-200:]
 
 
 def digest_of(values: object) -> str:
-    """SHA-256 (hex) of plain values, in whatever order their mappings have the keys."""
+    """Return SHA-256 (hex) of plain values, in whatever order their mappings have the keys."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

@@ -36,8 +36,9 @@ def _within(name: str, modules: tuple[str, ...]) -> bool:
 
 
 def _counts(place: str) -> bool:
-    """Whether a file can make a result stale. What a chapter declares does not: its parameters, and what they
-    resolve to, are compared by value."""
+    """Return whether a file can make a result stale. What a chapter declares does not: its parameters, and
+    what they resolve to, are compared by value.
+    """
     name = ".".join(Path(place).with_suffix("").parts).removesuffix(".__init__")
     if not _within(name, ("book", *suite().code, *ENGINE_CODE)):
         return False
@@ -46,7 +47,7 @@ def _counts(place: str) -> bool:
 
 
 def homes() -> list[Path]:
-    """The folders whose files a result may depend on."""
+    """Return the folders whose files a result may depend on."""
     packages = {module.partition(".")[0] for module in ("book", *suite().code)}
     places = (place / name for place in (paths.root(), paths.ENGINE.parent) for name in sorted(packages))
     return [*(place for place in dict.fromkeys(places) if place.is_dir()), paths.ENGINE]
@@ -61,15 +62,15 @@ def code_files(noted: Mapping[Path, str]) -> dict[str, str]:
 
 
 def code_inputs(chapter: Chapter, before: Mapping[str, object]) -> dict[str, object]:
-    """What is there now of the chapter's cells, never prose, and of the files that a result was made from
-    ``before``: modules, and data that these opened or looked for.
+    """Return what is there now of the chapter's cells, never prose, and of the files that a result was made
+    from ``before``: modules, and data that these opened or looked for.
     """
     code = {place: _digest_at(place) for place in before.get("code", {})}
     return {"notebook": cells_digest(chapter.notebook), "code": code}
 
 
 def cells_digest(notebook: Path) -> str:
-    """SHA-256 (hex) over the code cells of a notebook."""
+    """Return SHA-256 (hex) over the code cells of a notebook."""
     return digest_of([cell.source for cell in code_cells(read_notebook(notebook))])
 
 
@@ -82,8 +83,8 @@ def _digest_at(place: str) -> str:
 
 
 def package_versions() -> dict[str, str]:
-    """The version of each package that numbers depend on, of those that are installed here: the environment
-    of `make read` lacks most.
+    """Return the version of each package that numbers depend on, of those that are installed here: the
+    environment of `make read` lacks most.
     """
     found = {}
     for name in suite().packages:
@@ -93,8 +94,8 @@ def package_versions() -> dict[str, str]:
 
 
 def chapter_inputs(chapter: Chapter, parameters: Parameters) -> dict[str, object]:
-    """Everything the chapter's result depends on but its upstream chapters and the files that its kernel
-    opens, which are known when it ends; as plain JSON values.
+    """Return everything the chapter's result depends on but its upstream chapters and the files that its
+    kernel opens, which are known when it ends; as plain JSON values.
     """
     return {
         "notebook": cells_digest(chapter.notebook),
@@ -137,8 +138,8 @@ def recordable(value: object) -> object:
 
 
 def stale_reasons(previous: Mapping[str, object], current: Mapping[str, object]) -> list[str]:
-    """Why a result made from ``previous`` inputs is not what ``current`` inputs would give; empty if it
-    is.
+    """Return why a result made from ``previous`` inputs is not what ``current`` inputs would give; empty if
+    it is.
     """
     reasons = [] if previous.get("notebook") == current.get("notebook") else ["notebook changed"]
     for kind in ("parameters", "packages"):
@@ -174,14 +175,16 @@ def stale_reasons(previous: Mapping[str, object], current: Mapping[str, object])
 
 
 def _resolution(name: str, before: Mapping[str, object], now: Mapping[str, object]) -> str:
-    """How one of the values that a chapter's parameters resolve to has changed, in words."""
+    """Return how one of the values that a chapter's parameters resolve to has changed, in words."""
     values = before.get(name, "absent"), now.get(name, "absent")
     plain = all(isinstance(value, bool | int | float | str) for value in values)
     return "{} {:.40} → {:.40}".format(name, *map(str, values)) if plain else f"{name} changed"
 
 
 def provenance_diff(one: Mapping[str, object], other: Mapping[str, object]) -> str:
-    """In what two results' inputs differ, but for parameters and upstream results; empty if in nothing."""
+    """Return how the inputs of two results differ, but for parameters and upstream results; empty if in
+    nothing.
+    """
     reasons = stale_reasons(one, {**other, "upstream": one.get("upstream", {})})
     return "; ".join(reason for reason in reasons if not reason.startswith("parameter "))
 
@@ -205,16 +208,14 @@ class ChapterState:
 
 
 def states(run: Run, selection: list[Chapter], parameters: Mapping[str, Parameters]) -> list[ChapterState]:
-    """For each chapter, up to date or why not, judged by content and never by time stamps."""
+    """Return for each chapter whether it is up to date, or why not, by content and never by time stamps."""
     chapter_states: list[ChapterState] = []
     with steps("chapters compared", len(selection)) as advance:
         for chapter in selection:
             result = run.result(chapter.name)
             current = chapter_inputs(chapter, parameters[chapter.name])
             upstream = [run.result(name) for name in chapter.upstream]
-            current["upstream"] = {
-                other.chapter: other.artifact_digest() for other in upstream if other.done()
-            }
+            current["upstream"] = {each.chapter: each.artifact_digest() for each in upstream if each.done()}
             reasons = reasons_to_rerun(run, chapter, current)
             stale = {state.chapter for state in chapter_states if not state.up_to_date}
             if result.done() is not None:
@@ -232,7 +233,7 @@ def states(run: Run, selection: list[Chapter], parameters: Mapping[str, Paramete
 
 
 def reasons_to_rerun(run: Run, chapter: Chapter, current: Mapping[str, object]) -> list[str]:
-    """What makes the stored result stale of ``chapter`` by itself, where its inputs, those of upstream
+    """Return what makes the stored result stale of ``chapter`` by itself, where its inputs, those of upstream
     among them, would now be the ``current`` ones.
     """
     result = run.result(chapter.name)
@@ -253,7 +254,7 @@ def reasons_to_rerun(run: Run, chapter: Chapter, current: Mapping[str, object]) 
 
 
 def run_states(run: Run) -> list[ChapterState]:
-    """The state of every chapter in ``run`` against the run's request."""
+    """Return the state of every chapter in ``run`` against the run's request."""
     request = stored_request(run.record()["request"])
     request.check()
     all_chapters = list(chapters().values())

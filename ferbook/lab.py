@@ -21,8 +21,8 @@ QUIET = "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"
 
 
 def copy_for(run: Run, chapter: Chapter) -> tuple[Path, bool]:
-    """A copy of the chapter's notebook whose parameters are those of ``run``, below ``runs/interactive``, and
-    whether that is an earlier copy, which is not changed.
+    """Return a copy of the chapter's notebook whose parameters are those of ``run``, below
+    ``runs/interactive``, and whether that is an earlier copy, which is not changed.
 
     Raises RunStoreError where there is no such run.
     """

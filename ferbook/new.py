@@ -21,7 +21,7 @@ _DRAFT = Environment(
 
 
 def _notebook(words: dict[str, object]) -> nbformat.NotebookNode:
-    """The page; each cell of its template begins with a line of ``%%``, its id, its kind and its tags."""
+    """Return the page; each cell of its template begins with a line of ``%%``, its id, kind and tags."""
     cells = []
     for text in _DRAFT.get_template("page.jinja").render(words).split("%% ")[1:]:
         head, _, source = text.partition("\n")

@@ -22,8 +22,8 @@ NOT_COMPARED = ("image/png", "image/jpeg", "application/vnd.jupyter.widget-view+
 
 
 def read_notebook(path: Path) -> NotebookNode:
-    """The notebook at ``path``, as format 4.5; cells without an id, such as Google Colab writes, have their
-    place for one. Raises ChapterError where it is absent or not a notebook.
+    """Return the notebook at ``path``, as format 4.5; cells without an id, such as Google Colab writes, have
+    their place for one. Raises ChapterError where it is absent or not a notebook.
     """
     try:
         notebook = nbformat.reader.reads(read_plain(path, LARGEST_NOTEBOOK).decode("utf-8-sig"))
@@ -47,17 +47,17 @@ def read_notebook(path: Path) -> NotebookNode:
 
 
 def tags(cell: NotebookNode) -> list[str]:
-    """The cell's tags."""
+    """Return the cell's tags."""
     return cell.metadata.get("tags", [])
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
-    """The code cells, without the one that papermill injects."""
+    """Return the code cells, without the one that papermill injects."""
     return [c for c in notebook.cells if c.cell_type == "code" and INJECTED_TAG not in tags(c)]
 
 
 def parameters_source(parameters: Mapping[str, object]) -> str:
-    """The source of a cell that assigns ``parameters``."""
+    """Return the source of a cell that assigns ``parameters``."""
     return "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
 
 
@@ -85,8 +85,8 @@ def require_parameters_cell(file: Path, defaults: Mapping[str, object]) -> None:
 
 
 def figure_names(notebook: NotebookNode) -> list[str]:
-    """The figures that a notebook draws by ``run.figure("name", …)``, in their order. Raises ChapterError for
-    a cell that is not plain Python.
+    """Return the figures that a notebook draws by ``run.figure("name", …)``, in their order. Raises
+    ChapterError for a cell that is not plain Python.
     """
     figures: list[str] = []
     for number, cell in enumerate(code_cells(notebook), start=1):
@@ -103,7 +103,7 @@ def figure_names(notebook: NotebookNode) -> list[str]:
 
 
 def reading_minutes(notebook: NotebookNode) -> int:
-    """Minutes to read a notebook: 200 words of prose take one, and two code cells that are not folded."""
+    """Return minutes to read a notebook: 200 words of prose take one, as do two code cells not folded."""
     prose = " ".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     words = len(re.findall(r"[\w’'.-]*\w", re.sub(r"<[^>]*>|\$\$.*?\$\$", " ", prose, flags=re.S)))
     fold_tags = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
@@ -112,13 +112,13 @@ def reading_minutes(notebook: NotebookNode) -> int:
 
 
 def cell_name(notebook: NotebookNode, cell: NotebookNode) -> str:
-    """How messages name a code cell: by its number among those that the author wrote."""
+    """Return how messages name a code cell: by its number among those that the author wrote."""
     numbers = [number for number, each in enumerate(code_cells(notebook), start=1) if each is cell]
     return f"code cell {numbers[0]}" if numbers else "the cell of the run's parameters"
 
 
 def faults_of_execution(notebook: NotebookNode) -> list[str]:
-    """What shows that a notebook was not executed from its first to its last cell; empty if it was.
+    """Return what shows that a notebook was not executed from its first to its last cell; empty if it was.
 
     Papermill can write a notebook whose kernel died as completed, so its word is not taken.
     """
@@ -155,8 +155,8 @@ def faults_of_comparison(notebook: NotebookNode) -> list[str]:
 
 
 def cells_executed(source: NotebookNode, executed: NotebookNode) -> dict[str, NotebookNode]:
-    """The id of a code cell -> the cell that was executed in its place, of a notebook's ``executed`` edition:
-    the one of the same id, or where no code differs of the same number.
+    """Return the id of a code cell -> the cell that was executed in its place, of a notebook's ``executed``
+    edition: the one of the same id, or where no code differs of the same number.
     """
     today, past = code_cells(source), code_cells(executed)
     same = [cell.source for cell in today] == [cell.source for cell in past]

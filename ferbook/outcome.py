@@ -23,14 +23,14 @@ MOST_VARIED = 3
 
 
 def is_seed(name: str) -> bool:
-    """Whether the parameter, perhaps of one chapter only, is a seed."""
+    """Return whether the parameter, perhaps of one chapter only, is a seed."""
     return name.rpartition(".")[2] == SEED_FIELD
 
 
 def outcome_rows(runs: Sequence[Run], chapter: str = "") -> tuple[list[dict[str, object]], list[str]]:
-    """A row for each run and key metric, of one chapter or of all in which the ``runs`` differ, with the
-    ``values`` of what varies, and for each setting with several seeds a row of their mean; and what is left
-    out and why.
+    """Return a row for each run and key metric, of one chapter or of all in which the ``runs`` differ, with
+    the ``values`` of what varies, and for each setting with several seeds a row of their mean; and what is
+    left out and why.
 
     A mean is of results that the same code made from the same data. Raises RunStoreError where nothing is
     left.
@@ -104,7 +104,7 @@ def _label(values: Mapping[str, object], seeds: bool) -> str:
 
 
 def outcome_figure(rows: Sequence[Mapping]) -> Drawn:
-    """A dot with its interval for each run, below its setting, and a red one for the mean over seeds."""
+    """Draw a dot with its interval for each run, below its setting, and a red one for the mean over seeds."""
     runs, means = len({row["run"] for row in rows} - {""}), any(row["mean_of"] for row in rows)
     lines = []
     for row in rows:

@@ -33,8 +33,8 @@ class Parameters(BaseModel):
 
     @classmethod
     def of_profile(cls, profiles: Profiles, profile: str, choices: Mapping[str, object]) -> dict[str, object]:
-        """The fields that ``profile`` sets, given the user's ``choices``. A book whose profiles depend on
-        what is given, such as a data set, overrides this.
+        """Return the fields that ``profile`` sets, given the user's ``choices``. A book whose profiles depend
+        on what is given, such as a data set, overrides this.
         """
         return dict(profiles.get(profile, {}))
 
@@ -53,7 +53,7 @@ class Parameters(BaseModel):
 
 
 def listed(text: str) -> list[str]:
-    """The parts of a text, which commas separate."""
+    """Return the parts of a text, which commas separate."""
     return [name.strip() for name in text.split(",")]
 
 
@@ -90,8 +90,9 @@ def _adapter(field: FieldInfo) -> TypeAdapter:
 
 
 def allowed_values(field: FieldInfo) -> str:
-    """A field's range in words, as error messages and ``ferbook params`` show it. A validator that has an
-    attribute ``allowed`` says it itself."""
+    """Return a field's range in words, as error messages and ``ferbook params`` show it. A validator that has
+    an attribute ``allowed`` says it itself.
+    """
     if get_origin(field.annotation) is Literal:
         return " | ".join(str(value) for value in get_args(field.annotation))
     if field.annotation is bool:
@@ -106,7 +107,7 @@ def allowed_values(field: FieldInfo) -> str:
 
 
 def type_name(field: FieldInfo) -> str:
-    """A field's type in one word: ``int``, ``float``, ``bool`` or ``choice``."""
+    """Return a field's type in one word: ``int``, ``float``, ``bool`` or ``choice``."""
     return "choice" if get_origin(field.annotation) is Literal else field.annotation.__name__
 
 

@@ -17,7 +17,7 @@ RUNS_VARIABLE = "FER_RUNS"
 
 
 def absolute(path: Path | str) -> Path:
-    """The absolute path that a user means; ``~`` is a home. Raises ParameterError where there is none."""
+    """Return the absolute path that a user means; ``~`` is a home. Raises ParameterError if it is unknown."""
     try:
         return Path(path).expanduser().resolve()
     except RuntimeError as fault:
@@ -25,13 +25,13 @@ def absolute(path: Path | str) -> Path:
 
 
 def from_environment(variable: str, default: Path) -> Path:
-    """The absolute path that the environment variable holds, or else ``default``."""
+    """Return the absolute path that the environment variable holds, or else ``default``."""
     value = os.environ.get(variable)
     return absolute(value) if value else default
 
 
 def root() -> Path:
-    """The book's folder."""
+    """Return the book's folder."""
     here = Path.cwd()
     places = (place for place in (here, *here.parents) if (place / "_toc.yml").is_file())
     book = next((place for place in places if (place / "book").is_dir()), ENGINE.parent)
@@ -44,17 +44,17 @@ def pages() -> Path:
 
 
 def toc() -> Path:
-    """The table of contents, as Jupyter Book reads it."""
+    """Return the file of the table of contents, as Jupyter Book reads it."""
     return root() / "_toc.yml"
 
 
 def claims_file() -> Path:
-    """What others claim, and what decides it; a book may have none."""
+    """Return the file of the claims and of what decides them; a book may have none."""
     return root() / "claims.yaml"
 
 
 def build_folder() -> Path:
-    """Where the book is built."""
+    """Return the folder in which the book is built."""
     return root() / "_build"
 
 
@@ -64,7 +64,7 @@ def runs_dir() -> Path:
 
 
 def local_results() -> Path:
-    """The note of the results that this user made: outside the book, where no unpacked archive writes."""
+    """Return the list of this user's results, a file outside the book, where no unpacked archive writes."""
     try:
         home = Path.home()
     except RuntimeError:  # a user without a home: nothing is noted, and nothing is found

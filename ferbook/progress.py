@@ -98,11 +98,11 @@ class _Clock:
         self._busy = 0.0
 
     def passed(self) -> float:
-        """Seconds since it began."""
+        """Return seconds since it began."""
         return time.monotonic() - self._start
 
     def idle(self, lost: Mapping[tuple[str, str], str]) -> float:
-        """Seconds since a job was at work, of those that have not ended and are not ``lost``."""
+        """Return seconds since a job was at work, of those that have not ended and are not ``lost``."""
         if len(self._took) < len(self.jobs) and not lost:
             self._busy = self.passed()
         return self.passed() - self._busy
@@ -119,8 +119,8 @@ class _Clock:
         return lines
 
     def _left(self) -> float | None:
-        """Seconds until all have ended, if as many go on side by side as now: by what each is expected to
-        take, how fast the ended ones were, and what those at work report themselves; None where that is
+        """Return seconds until all have ended, if as many go on side by side as now: by what each is expected
+        to take, how fast the ended ones were, and what those at work report themselves; None where that is
         unknown.
         """
         expected = [job.seconds for job in self.jobs.values() if job.seconds]
@@ -160,7 +160,7 @@ def at_work(run: Run) -> dict[str, str]:
 
 
 def _details(progress: Path) -> str:
-    """In which cell a chapter is, and how far the work there; empty before its kernel works."""
+    """Return in which cell a chapter is, and how far the work there; empty before its kernel works."""
     with suppress(OSError, RunStoreError, KeyError):
         state, text = read_json(progress), _reported(progress).get("text")
         return f": cell {state['cell']} of {state['cells']}{(text and f', {text}') or ''}"
@@ -168,7 +168,7 @@ def _details(progress: Path) -> str:
 
 
 def _reported(progress: Path) -> dict:
-    """What the work in a chapter's cell reports (``steps``): its text, and the seconds left."""
+    """Return what the work in a chapter's cell reports (``steps``): its text, and the seconds left."""
     with suppress(OSError, ValueError):
         return json.loads(progress.with_suffix(".steps").read_text(encoding="utf-8"))
     return {}

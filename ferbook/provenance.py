@@ -11,8 +11,9 @@ from ferbook.text import number_text
 
 
 def reproduce_command(run: Run, chapter: str | None = None, *, into: bool = False) -> str:
-    """The ``ferbook run`` line that makes a chapter again, with what it depends on; or the whole run.
-    ``into``: in the run of the same name."""
+    """Return the ``ferbook run`` line that makes a chapter again, with what it depends on; or the whole run.
+    ``into``: in the run of the same name.
+    """
     profile, parameters = run.record()["request"]["profile"], run.parameters()
     names = [c.name for c in with_upstream([chapter] if chapter else chapters()) if c.name in parameters]
     some = [chapter] if chapter else names if len(names) < len(chapters()) else []
@@ -37,7 +38,7 @@ def reproduce_command(run: Run, chapter: str | None = None, *, into: bool = Fals
 
 
 def _is_allowed(profile: str, field: str, value: object) -> bool:
-    """Whether every chapter that has such a field takes the value."""
+    """Return whether every chapter that has such a field takes the value."""
     with suppress(ParameterError):
         Request(profile, {field: value}).check()
         return True
@@ -59,8 +60,8 @@ def _made_from(result: ChapterResult) -> list[tuple[str, str]]:
 
 
 def provenance(run: Run, chapter: str | None = None, reference: ChapterResult | None = None) -> str:
-    """The MyST table that ends a page: run, parameters, data, device, time, command, and the reference's
-    result with which it is compared.
+    """Return the MyST table that ends a page: run, parameters, data, device, time, command, and the
+    reference's result with which it is compared.
 
     For a page of prose (``chapter`` None) it names the run whose numbers the page may quote.
     """

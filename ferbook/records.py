@@ -118,7 +118,7 @@ def require_form(content: object, form: type[BaseModel]) -> dict:
 
 
 def record_of(file: Path, content: bytes, form: type[BaseModel] | None = None) -> dict:
-    """The JSON object in ``content``, which was read from ``file``.
+    """Return the JSON object in ``content``, which was read from ``file``.
 
     Raises RunStoreError, naming file and field, for anything else, and where it is not of that ``form``.
     """
@@ -132,14 +132,16 @@ def record_of(file: Path, content: bytes, form: type[BaseModel] | None = None) -
 
 
 def read_json(path: Path, form: type[BaseModel] | None = None) -> dict:
-    """The JSON object at ``path``, of that ``form``. Raises RunStoreError as ``record_of``, and for a file
-    that is absent or no plain one.
+    """Return the JSON object at ``path``, of that ``form``. Raises RunStoreError as ``record_of``, and for a
+    file that is absent or no plain one.
     """
     return record_of(path, read_vouched(path, LARGEST_RECORD), form)
 
 
 def read_vouched(path: Path, most: int) -> bytes:
-    """The content of a file of a run, of at most so many bytes. Raises RunStoreError where there is none."""
+    """Return the content of a file of a run, of at most so many bytes. Raises RunStoreError where there is
+    none.
+    """
     try:
         return read_plain(path, most)
     except OSError as fault:

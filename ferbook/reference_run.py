@@ -14,7 +14,8 @@ GET = (
 
 
 def matching_reference(run: Run, chapter: Chapter, parameters: Mapping[str, object]) -> ReferenceMatch:
-    """The reference's result with which a chapter of ``run``, made with ``parameters``, may be compared.
+    """Return the reference's result with which a chapter of ``run``, made with ``parameters``, may be
+    compared.
 
     Results are compared where they are whole, about data as they are made here, and alike in the
     parameters that the book names, their own and those of the chapters upstream.
@@ -52,7 +53,7 @@ def usable_reference(run: Run, chapter: Chapter) -> ReferenceMatch:
 
 
 def _differing(here: Mapping[str, object], there: Mapping[str, object], names: Iterable[str]) -> list[str]:
-    """What keeps a run with the parameters ``here`` and the reference, with those ``there``, apart."""
+    """Return what keeps a run with the parameters ``here`` and the reference, with those ``there``, apart."""
     return [
         f"`{name}={here[name]}` in place of `{name}={there[name]}`"
         for name in names
@@ -71,8 +72,8 @@ def _parameters(result: ChapterResult) -> Mapping[str, object]:
 
 
 def matching_references(run: Run) -> dict[str, ReferenceMatch]:
-    """Every chapter of the book -> the reference's result with which that of ``run`` may be compared, or
-    which takes its place where the run lacks it and has the same request.
+    """Return every chapter of the book -> the reference's result with which that of ``run`` may be compared,
+    or which takes its place where the run lacks it and has the same request.
     """
     results, request = {}, stored_request(run.record()["request"])
     for name, chapter in chapters().items():

@@ -9,8 +9,8 @@ from ferbook.text import PERCENT
 
 
 def reported_table(chapter: str) -> Table:
-    """What papers report on the subject of a chapter, for its page: ``paper``, ``data``, ``accuracy`` with
-    the digits that the paper gives, ``how sure``, shown by its letter, which the caption explains, and
+    """Return what papers report on the subject of a chapter, for its page: ``paper``, ``data``, ``accuracy``
+    with the digits that the paper gives, ``how sure``, shown by its letter, which the caption explains, and
     ``remark``, ``users report`` and ``where`` if there are any.
     """
     report = read_claims(paths.claims_file()).reported[chapter]
@@ -23,5 +23,5 @@ def reported_table(chapter: str) -> Table:
     columns = ["paper", "data", "accuracy", "how sure", "remark", "users report", "where"]
     table = pd.DataFrame(rows)[columns].replace("", None).astype({"accuracy": float})
     table = table.dropna(axis="columns", how="all")
-    shown = {"accuracy": lambda share: f"{100 * share:.4g}{PERCENT}", "how sure": lambda told: told[0]}
+    shown = {"accuracy": lambda share: f"{100 * share:.4g}{PERCENT}", "how sure": lambda text: text[0]}
     return Table(table, f"{report.caption}. {'; '.join(table['how sure'].unique())}", shown)

@@ -34,7 +34,7 @@ class Request:
     _resolved: dict[str, Parameters] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def of_chapter(self, chapter: Chapter) -> Parameters:
-        """The chapter's parameters, resolved at their first use. Raises ParameterError."""
+        """Return the chapter's parameters, resolved at their first use. Raises ParameterError."""
         if chapter.name not in self._resolved:
             own: dict[str, object] = {}
             for name, value in self.overrides.items():
@@ -102,8 +102,8 @@ class Request:
 
 
 def takers(name: str, closure: list[Chapter]) -> list[Chapter]:
-    """Of the chapters ``closure``, which are to run, those that an override of that ``name`` concerns. Raises
-    ParameterError where there is none.
+    """Return the chapters of ``closure``, which are to run, that an override of that ``name`` concerns.
+    Raises ParameterError where there is none.
     """
     scope, _, short = name.rpartition(".")
     found = [c for c in closure if short in c.parameters.model_fields and scope in ("", c.name)]
@@ -135,8 +135,8 @@ def requests_of(request: Request, closure: list[Chapter]) -> list[Request]:
 
 
 def parameter_values(name: str, text: str, closure: list[Chapter]) -> list[object]:
-    """The values that ``text`` gives the parameter ``name`` of the last of the chapters ``closure`` that
-    takes it.
+    """Return the values that ``text`` gives the parameter ``name`` of the last of the chapters ``closure``
+    that takes it.
 
     ``0..19`` is a range of whole numbers, both ends in it; commas part values and ranges, semicolons those of
     a parameter that is a list itself. Raises ParameterError as ``takers``, and for no value, a range that is
@@ -181,7 +181,7 @@ def parameter_values(name: str, text: str, closure: list[Chapter]) -> list[objec
 
 
 def merge_overrides(*sources: Mapping[str, object]) -> dict[str, object]:
-    """One mapping of overrides from several: a later source wins, and within one ``chapter.name`` over
+    """Return one mapping of overrides from several: a later source wins, and within one ``chapter.name`` over
     ``name``.
     """
     overrides: dict[str, object] = {}
@@ -193,7 +193,7 @@ def merge_overrides(*sources: Mapping[str, object]) -> dict[str, object]:
 
 
 def read_overrides(file: Path) -> dict[str, object]:
-    """Overrides from a YAML mapping: ``name: value``, or ``chapter: {name: value}``. Raises
+    """Return overrides from a YAML mapping: ``name: value``, or ``chapter: {name: value}``. Raises
     ParameterError.
     """
     content = read_yaml(file, ParameterError)
@@ -212,7 +212,9 @@ def read_overrides(file: Path) -> dict[str, object]:
 
 
 def parse_assignments(assignments: list[str]) -> dict[str, object]:
-    """Overrides from ``name=value`` texts. Raises ParameterError where one has no ``=`` or is given twice."""
+    """Return overrides from ``name=value`` texts. Raises ParameterError where one has no ``=`` or is given
+    twice.
+    """
     overrides: dict[str, object] = {}
     for text in assignments:
         name, equals, value = text.partition("=")
@@ -226,7 +228,7 @@ def parse_assignments(assignments: list[str]) -> dict[str, object]:
 
 
 def stored_request(stored: Mapping[str, object]) -> Request:
-    """The request that a run's record (``run.yaml``) holds, to bring the run up to date.
+    """Return the request that a run's record (``run.yaml``) holds, to bring the run up to date.
 
     A chapter that the run does not have yet takes what was last given for every chapter, and else its own
     defaults. Fields that models have lost since are left out.
@@ -241,7 +243,7 @@ def stored_request(stored: Mapping[str, object]) -> Request:
 
 
 def varied_parameters(requests: Sequence[Mapping[str, Mapping[str, object]]]) -> list[dict[str, object]]:
-    """For each run's parameters by chapter, those in which the runs differ: by their name, or by
+    """Return, for each run's parameters by chapter, those in which the runs differ: by their name, or by
     ``chapter.name`` where chapters differ in it, too; None where a run has none such, or it acts on nothing
     there. Chapters that some requests lack are left out, and what differs in nothing where it acts.
     """

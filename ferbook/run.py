@@ -56,8 +56,8 @@ def write_record(run: Run, request: Request, parameters: Mapping[str, Parameters
 
 
 def chapter_failure(board: Path, run: Run, chapters: list[Chapter], since: str) -> str:
-    """What became of the first of ``chapters``, jobs on ``board``, that failed ``since`` then; empty where
-    none of them left a word.
+    """Return what became of the first of ``chapters``, jobs on ``board``, that failed ``since`` then; empty
+    where none of them left a word.
     """
     for name in (chapter.name for chapter in chapters):
         folder, log = run.result(name).failed_folder, run.log_file(name)
@@ -91,7 +91,7 @@ class RunPlan:
 
 
 def plan_of(requests: Mapping[str, Request], chapters: Sequence[Chapter]) -> list[RunPlan]:
-    """The present state of the ``chapters`` in each run, given run -> request."""
+    """Return the present state of the ``chapters`` in each run, given run -> request."""
     places = []
     for name, request in requests.items():
         run, parameters = open_run(name), {each.name: request.of_chapter(each) for each in chapters}
@@ -125,7 +125,7 @@ def source_runs(places: Sequence[RunPlan], chapters: Sequence[Chapter]) -> dict[
 def pending_jobs(
     places: Sequence[RunPlan], chapters: Sequence[Chapter], homes: Mapping[str, Mapping[str, str]]
 ) -> list[tuple[RunPlan, Chapter]]:
-    """What is to be executed: in which run which chapter."""
+    """Return what is to be executed: in which run which chapter."""
     return [
         (place, chapter)
         for place in places
@@ -137,7 +137,9 @@ def pending_jobs(
 def plan_runs(
     requests: Mapping[str, Request], names: list[str], *, update: bool = False
 ) -> tuple[list[RunPlan], list[tuple[RunPlan, Chapter]]]:
-    """The state of the runs, and what ``make_runs`` would execute; nothing is written. Raises as it does."""
+    """Return the state of the runs, and what ``make_runs`` would execute; nothing is written. Raises as it
+    does.
+    """
     chapters = with_upstream(names)
     require_runnable(requests, names)
     if not update:
@@ -282,7 +284,7 @@ def _take(
 
 
 def _job(place: RunPlan, chapter: Chapter, home: Mapping[str, str], making: set[tuple[str, str]]) -> QueueJob:
-    """The job that executes ``chapter`` in its run. What another run makes now is taken from there."""
+    """Return the job that executes ``chapter`` in its run. What another run makes now is taken from there."""
     run, name = place.run, chapter.name
     needs = {other: home[other] for other in chapter.upstream if (other, home[other]) in making}
     shared = {other: where for other, where in needs.items() if where != run.name}

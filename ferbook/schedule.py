@@ -59,7 +59,7 @@ class QueueJob:
 
 
 def finished_file(board: Path, kind: str, name: str) -> Path:
-    """What Snakemake writes below ``board`` when a job has ended without an error."""
+    """Return the file that Snakemake writes below ``board`` when a job has ended without an error."""
     return board / "ended" / kind / name
 
 
@@ -75,7 +75,7 @@ def threads_of_each(cores: int, jobs: int) -> int:
 
 
 def profile_of(executor: str) -> Path:
-    """The folder of Snakemake's profile for ``executor``: the name of one of ours, or such a folder.
+    """Return the folder of Snakemake's profile for ``executor``: the name of one of ours, or such a folder.
 
     Raises ParameterError where it is neither, MissingError where what it needs is not installed.
     """

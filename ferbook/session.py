@@ -195,12 +195,12 @@ class Session:
         return HTML(fragment)
 
     def say(self, text: str) -> HTML:
-        """A sentence in place of what these data or these parameters do not allow."""
+        """Return a sentence in place of what these data or these parameters do not allow."""
         return HTML(f'<p class="not-shown">{html.escape(text)}</p>')
 
 
 def _result_of(make: object, arguments: tuple, options: dict[str, object]) -> object:
-    """What is to be shown; None where something that it needs is absent."""
+    """Return what is to be shown; None where something that it needs is absent."""
     if any(part is None for part in arguments):
         return None
     return make(*arguments, **options) if callable(make) else make

@@ -25,7 +25,7 @@ _PRINTED = """<script>
 
 
 def _definitions(page: str) -> dict[str, str]:
-    """The words that a glossary's ``page`` defines, by their ids -> what an attribute says of each."""
+    """Return the words that a glossary's ``page`` defines, by their ids -> what an attribute says of each."""
     definitions = {}
     for name, text in _DEFINED.findall(page):
         words = re.sub(r"\s+", " ", re.sub("<[^>]+>", "", text.partition("<em>Explained in</em>")[0])).strip()
@@ -75,7 +75,8 @@ _READ_BY_A_BROWSER = {".css", ".js", ".mjs", ".html", ".htm", ".svg"}
 
 
 def external_requests(html_dir: Path) -> list[str]:
-    """Everything in the built book ``html_dir`` that would make a browser send a request to another host.
+    """Return everything in the built book ``html_dir`` that would make a browser send a request to another
+    host.
 
     One line per finding, ``page:line: address``, sorted; empty if the book reads offline. Looks for addresses
     where elements, styles and scripts load them, in prose, too. Links that a reader may follow are not

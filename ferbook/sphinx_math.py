@@ -37,7 +37,7 @@ class MathError(UserError):
 
 
 def to_mathml(latex: str, block: bool = False) -> str:
-    """The MathML Core element ``<math>`` of ``latex``, as a displayed equation if ``block``.
+    """Return the MathML Core element ``<math>`` of ``latex``, as a displayed equation if ``block``.
 
     Raises MathError where the LaTeX is malformed, holds an unknown command, or uses a
     letter style that browsers do not draw.

@@ -35,7 +35,7 @@ _logger = logging.getLogger(__name__)
 
 
 def quote_metric(folder: Path, reference: str) -> str:
-    """The text of ``chapter.metric`` or ``chapter.metric:part``, from ``folder/<chapter>.json``.
+    """Return the text of ``chapter.metric`` or ``chapter.metric:part``, from ``folder/<chapter>.json``.
 
     Raises MetricError, with the nearest known name, where there is no such chapter, metric or part, and
     RunStoreError for a damaged file.
@@ -64,7 +64,7 @@ def quote_metric(folder: Path, reference: str) -> str:
 
 @cache
 def _claimed() -> set[str]:
-    """The metrics that decide claims."""
+    """Return the metrics that decide claims."""
     file = paths.claims_file()
     return {claim.decided_by for claim in read_claims(file).every} if file.is_file() else set()
 

@@ -69,7 +69,7 @@ class _Work:
         self.report()
 
     def left(self) -> float | None:
-        """Seconds until all is done; None where that is unknown."""
+        """Return seconds until all is done; None where that is unknown."""
         if self.seconds is None:
             return None
         return max(self.seconds - (monotonic() - self.began), self.seconds / 20 * (self.part < 1))

@@ -66,8 +66,8 @@ def write_json(path: Path, content: object) -> None:
 
 
 def file_checksums(folder: Path) -> dict[str, str]:
-    """Path below ``folder`` -> SHA-256 (hex), of all its files but ``DONE.json``; ``NOT_REGULAR`` of links,
-    pipes, and whatever else is no plain file.
+    """Return a mapping, path below ``folder`` -> SHA-256 (hex), of all its files but ``DONE.json``;
+    ``NOT_REGULAR`` of links, pipes, and whatever else is no plain file.
     """
     checksums = {}
     for place, folders, files in os.walk(folder):
@@ -108,7 +108,7 @@ class ChapterResult:
         return self.folder.with_name(f"{self.chapter}.failed")
 
     def done(self) -> dict | None:
-        """Content of ``DONE.json``, or None where the chapter is not finished or the file is damaged."""
+        """Return the content of ``DONE.json``; None if the chapter is not finished or the file damaged."""
         with suppress(RunStoreError):
             return self._manifest()
         return None
@@ -167,8 +167,8 @@ class ChapterResult:
             file.write(f"{digest} {self.folder.parent.name}/{self.chapter}\n")
 
     def is_local(self) -> bool:
-        """Whether git tracks the result as it is, or this user made it. Any other is data: its numbers are
-        read, and nothing that it brings along is shown.
+        """Return whether git tracks the result as it is, or this user made it. Any other is data: its numbers
+        are read, and nothing that it brings along is shown.
 
         Outside a repository the reference is trusted as the code that it came with.
         """
@@ -180,15 +180,15 @@ class ChapterResult:
         return self.folder.parent == paths.runs_dir() / REFERENCE and git_commit() == "unknown"
 
     def artifact_digest(self) -> str:
-        """SHA-256 (hex) over what the chapters that follow read: artefacts and weights, but neither the page
-        with its numbers, figures and tables, nor when and how fast they were made.
+        """Return SHA-256 (hex) over what the chapters that follow read: artefacts and weights, but neither
+        the page with its numbers, figures and tables, nor when and how fast they were made.
         """
         pages = (f"{self.chapter}.ipynb", "record.json", "metrics.json", "figures/", "tables/")
         files = self._manifest()["files"].items()
         return digest_of({name: key for name, key in files if not name.startswith(pages)})
 
     def shown_numbers(self) -> str:
-        """SHA-256 (hex) over the finished chapter's metrics and the numbers of its tables and figures."""
+        """Return SHA-256 (hex) over the finished chapter's metrics and the numbers of tables and figures."""
         files = self._manifest()["files"].items()
         shown = {name: key for name, key in files if name == "metrics.json" or name.endswith(".csv")}
         return digest_of(shown)
@@ -233,7 +233,7 @@ class ChapterResult:
         return form.model_validate(record_of(file, self._vouched(file.name), form))
 
     def summary(self) -> dict:
-        """How the finished chapter was made: parameters, packages, data, device, time, commit.
+        """Return how the finished chapter was made: parameters, packages, data, device, time, commit.
 
         Raises RunStoreError where the chapter is not finished or damaged.
         """
@@ -325,11 +325,13 @@ class Run:
         return self.folder / "run.yaml"
 
     def exists(self) -> bool:
-        """Whether the run has been started before."""
+        """Return whether the run has been started before."""
         return self.record_file.is_file()
 
     def record(self) -> dict:
-        """Content of ``run.yaml``. Raises RunStoreError where there is no such run or the file is damaged."""
+        """Return the content of ``run.yaml``. Raises RunStoreError where there is no such run or the file is
+        damaged.
+        """
         if not self.exists():
             near = nearest_name(self.name, (run.name for run in all_runs()))
             raise RunStoreError(
@@ -364,28 +366,28 @@ class Run:
         write_atomically(self.record_file, text)
 
     def result(self, chapter: str) -> ChapterResult:
-        """The folder of one chapter."""
+        """Return the folder of one chapter."""
         return ChapterResult(chapter, self.folder / chapter)
 
     def results(self) -> list[ChapterResult]:
-        """The finished chapters, in the book's order."""
+        """Return the finished chapters, in the book's order."""
         return [result for name in chapters() if (result := self.result(name)).done() is not None]
 
     def inputs_file(self, chapter: str) -> Path:
-        """The chapter's present inputs, as the job that executes it reads them."""
+        """Return the file of the chapter's present inputs, which the job that executes it reads."""
         return self.work / "inputs" / f"{chapter}.json"
 
     def progress_file(self, chapter: str) -> Path:
-        """How far the chapter's execution has come."""
+        """Return the file that says how far the chapter's execution is."""
         return self.work / "progress" / f"{chapter}.json"
 
     def log_file(self, chapter: str) -> Path:
-        """What the chapter's execution printed."""
+        """Return the log of the chapter's execution."""
         return self.work / "logs" / f"{chapter}.log"
 
 
 def open_run(name: str) -> Run:
-    """The run called ``name``, whether or not it exists.
+    """Return the run called ``name``, whether or not it exists.
 
     Raises RunStoreError for a name that is not a plain folder name.
     """
@@ -400,7 +402,7 @@ def open_run(name: str) -> Run:
 
 
 def all_runs() -> list[Run]:
-    """Every run of the store, by name."""
+    """Return every run of the store, by name."""
     records = sorted(paths.runs_dir().glob("*/run.yaml"))
     return [Run(f.parent.name, f.parent) for f in records if f.is_file() and _NAME.fullmatch(f.parent.name)]
 
@@ -418,7 +420,7 @@ def make_current(run: Run) -> None:
 
 
 def current_run() -> Run:
-    """The run that `ferbook run` was last called for here, also where it found nothing to do.
+    """Return the run that `ferbook run` was last called for here, also where it found nothing to do.
 
     Raises RunStoreError where there was none, or it is gone; runs that came with the checkout are taken where
     they are named.

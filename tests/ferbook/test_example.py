@@ -32,7 +32,7 @@ def test_a_book_about_dice_is_run_built_checked_and_compared(copy, clone):
     assert " yes " in page(copy, "answers") and "between which bounds" in page(copy, "index")
     assert "2 chapter(s) finished" in ferbook("run", "--profile", "smoke", "--run", "b")
     found = listed("compare", "a", "b")
-    assert found["parameters"] == found["metrics"] == [] and found["equal"] == 2
+    assert found["parameters"] == found["metrics"] == [] and found["equal"] == 3
     assert found["made"] == {} and found["alone"] == [[], []]
 
     assert "2 chapter(s) finished" in ferbook("run", "--profile", "reference")
