@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from fer_lib.train.record import TrainedNetwork
 
 LIVE_CONTROLS = Path(__file__).with_name("live_controls.html")
-"""What the reader moves; it stands on the page where scripts run."""
+"""What the reader moves; the page shows it where scripts run."""
 
-STARTING_FACE = {"AU6": "C", "AU12": "E"}
-"""Units of the face at the start; without scripts the only face."""
+STARTING_FACE = {"AU1": "E", "AU4": "A"}
+"""Units of the face at the start, to which no emotion is certain; without scripts the only face."""
 
 COARSE = 8
 """To multiples of this the untrained network's 8-bit weights are rounded: they are drawn by lot, so that 5
@@ -69,7 +69,7 @@ def live_network() -> LiveNetwork:
     networks, detectors = networks_of(run, "cpu")
     model = networks[0].model
     if detectors is None:
-        raise RunStoreError(f"run {run.name!r} has not asked what its filters detect")
+        raise RunStoreError(f"run {run.name!r} has no results on what its filters detect")
     if not isinstance(model, ZeroBiasCNN) or model.arguments["bias"] or detectors.layer != "relu3":
         raise RunStoreError(f"run {run.name!r} is about {type(model).__name__}, not the zero-bias network")
     return LiveNetwork(networks[0], _in_five_bits(untrained_network(model, seed=0)), detectors)
@@ -112,18 +112,21 @@ def live(results: Mapping[str, ChapterResult]) -> str:
     try:
         network = live_network()
     except FerError as fault:
-        return f"Here a network computes once the reference's is kept; it is not: {html.escape(str(fault))}."
+        return f"The network of the reference, which computes here, is not stored: {html.escape(str(fault))}."
+    import numpy as np
+
     from fer_lib.look.responses import maximal_responses
     from fer_lib.train.weights import compacted
 
     model, classes = network.learned.model, network.learned.record.classes
     faces = unit_faces(model.arguments["size"])
-    first, *_ = network.detectors.filters
-    best = next((each for each in network.detectors.filters if each.verified), first)
     verdicts: list[list[str] | None] = [None] * model.conv3.out_channels
     for each in network.detectors.filters:
         verdicts[each.filter] = [each.au, each.moved_by]
-    most = maximal_responses(model, faces, network.detectors.layer).maxima.max(axis=0)
+    maxima = maximal_responses(model, faces, network.detectors.layer).maxima
+    most = maxima.max(axis=0)
+    start = unit_codes().index(STARTING_FACE)
+    chosen = _first_filter(network.detectors, maxima[start] / np.maximum(most, 1e-9))
     data = {
         "size": model.arguments["size"],
         "classes": classes,
@@ -136,30 +139,40 @@ def live(results: Mapping[str, ChapterResult]) -> str:
         "names": {au: unit.name for au, unit in ACTION_UNITS.items()},
         "paired": PAIRED_UNITS,
         "first": list(STARTING_FACE.items()),
-        "filter": best.filter,
+        "filter": chosen,
         "verdicts": verdicts,
         "most": _rounded(most),
         # A window in distances of the eyes: its side, and how far its middle lies below them.
         "side": 2 * HALF_SIDE / EYE_TO_EYE,
         "down": DOWN * EYES_TO_LIPS / EYE_TO_EYE,
     }
-    first = faces.pixels[unit_codes().index(STARTING_FACE)]
     told = worth_on_photographs(network.learned.name)
-    worth = "Its worth on photographs is not kept."
+    worth = "Its accuracy on photographs is not stored."
     if told:
         share, pictures, photographs = told
-        worth = f"Of {pictures:,} test photographs ({photographs}) it names {bounds_text(share)} rightly."
+        worth = (
+            f"Of {pictures:,} test photographs ({photographs}) it classifies {bounds_text(share)} correctly."
+        )
     controls = "".join(line.strip() + " " for line in LIVE_CONTROLS.read_text(encoding="utf-8").splitlines())
     controls = controls.replace("<!-- worth -->", worth)
     parts = (
         '<link rel="stylesheet" href="../_static/live.css">',
-        f'<div id="live" class="live">{_still(network, first, best.filter)}</div>',
+        f'<div id="live" class="live">{_still(network, faces.pixels[start], chosen)}</div>',
         f'<template id="live-controls">{controls}</template>',
         f'<script type="application/json" id="live-data">{json.dumps(data)}</script>',
         '<script src="../_static/network.js" defer></script>',
         '<script src="../_static/live.js" defer></script>',
     )
     return f"<div>{''.join(parts)}</div>"
+
+
+def _first_filter(detectors: "Detectors", responses: "np.ndarray") -> int:
+    """The confirmed filter of a unit of ``STARTING_FACE`` with the largest of the ``responses`` (filters,) to
+    it, as proportions of each filter's largest; without one the first filter of ``detectors``.
+    """
+    fitting = [each for each in detectors.filters if each.verified and each.au in STARTING_FACE]
+    first, *_ = sorted(fitting, key=lambda each: -responses[each.filter]) or detectors.filters
+    return first.filter
 
 
 def _sheet(pictures: "np.ndarray") -> "np.ndarray":
@@ -179,7 +192,7 @@ def picture_data(pixels: "np.ndarray") -> str:
 
 
 def _still(network: LiveNetwork, face: "np.ndarray", number: int) -> str:
-    """What stands there without scripts: the first face, what it says of emotions, what drove a filter."""
+    """What the page shows without scripts: the first face, its predicted emotion, what drives a filter."""
     import numpy as np
 
     from book.explain_page import ENLARGED, heated
@@ -192,14 +205,14 @@ def _still(network: LiveNetwork, face: "np.ndarray", number: int) -> str:
     energy = np.abs(project(model, layer, face[None], [0], [number]).whole(0))
     pictures = (
         (np.kron(face, np.ones((ENLARGED, ENLARGED), np.uint8)), "The face as the network gets it"),
-        (heated(face, energy), f"The same face; in vermilion the pixels that drove filter {number}"),
+        (heated(face, energy), f"The same face; in vermilion the pixels that drive filter {number}"),
     )
     return "".join(
         (
             '<figure class="still">',
             *(f'<img src="{picture_data(pixels)}" alt="{alt}">' for pixels, alt in pictures),
-            f"<figcaption>To this face the network says {emotion}, with a probability of "
-            f"{100 * shares.max():.0f} %. In vermilion: the pixels that drove filter {number}. Here the "
-            "network computes where scripts are allowed.</figcaption></figure>",
+            f"<figcaption>The network classifies this face as {emotion}, with a probability of "
+            f"{100 * shares.max():.0f} %. Vermilion: the pixels that drive filter {number}. With scripts "
+            "allowed, the network computes here.</figcaption></figure>",
         )
     )

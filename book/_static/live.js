@@ -210,10 +210,12 @@
     }
 
     function tell({ answer: { logits, maxima }, filter, took }) {
-      find(".time").textContent = `${Math.round(took)} ms for this face, in this browser.`;
       const most = Math.max(...logits);
       const powers = [...logits].map((each) => Math.exp(each - most));
       const sum = powers.reduce((total, each) => total + each, 0);
+      const top = logits.indexOf(most);
+      find(".result").textContent = `Most probable: ${data.classes[top]}, ${Math.round(100 / sum)} %.`;
+      find(".time").textContent = `${Math.round(took)} ms for this face, in this browser.`;
       all(".emotions li").forEach((row, k) => {
         row.querySelector(".bar").style.setProperty("--value", powers[k] / sum);
         row.querySelector("b").textContent = `${((100 * powers[k]) / sum).toFixed(1)} %`;
@@ -224,14 +226,14 @@
       });
       const share = Math.round((100 * maxima[filter]) / (data.most[filter] || 1));
       find(".filter h3").textContent = `Filter ${filter}`;
-      const verdict = `${verdictOf(filter)} It answers ${maxima[filter].toFixed(2)} here`;
-      find(".verdict").textContent = `${verdict}, ${share} % of its largest answer to the rendered faces.`;
+      const verdict = `${verdictOf(filter)} Its response is ${maxima[filter].toFixed(2)} here`;
+      find(".verdict").textContent = `${verdict}, ${share} % of its largest response to any rendered face.`;
     }
 
     function drove(name, told) {
       const canvas = find(`canvas.${name}`);
       paint(canvas, told.pixels, told.projection);
-      canvas.setAttribute("aria-label", `What drove filter ${told.filter} of the ${name} network`);
+      canvas.setAttribute("aria-label", `What drives filter ${told.filter} of the ${name} network`);
       canvas.nextElementSibling.textContent = name;
       ready[name] = told.turn;
       board.setAttribute("aria-busy", String(ready.trained !== turn || ready.untrained !== turn));
@@ -240,14 +242,14 @@
     function verdictOf(filter) {
       const told = data.verdicts[filter];
       if (!told) {
-        return "No unit was shown for it.";
+        return "It is not assigned to a unit.";
       }
       const [au, mover] = told;
       const name = data.names[au] ? `${au}, ${data.names[au]}` : au;
       if (au === mover) {
-        return `Verified for ${name}: of all units that one moves it most.`;
+        return `Confirmed for ${name}: assigned to this unit, and responds most to it.`;
       }
-      return `Goes with ${name}; but ${mover ? `${mover} moves it most` : "no unit switched on raises it"}.`;
+      return `Assigned to ${name}, but ${mover ? `responds most to ${mover}` : "no activated unit raises its response"}.`;
     }
 
     for (const name of data.classes) {
