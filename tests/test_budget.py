@@ -18,10 +18,10 @@ from tests.test_names import imported_modules
 ROOT = Path(__file__).resolve().parent.parent
 
 MOST = {
-    "all": 32400,
+    "all": 32230,
     "face_sets": 3560,
     "fer_lib": 5180,
-    "ferbook": 6850,
+    "ferbook": 6671,
     "book": 11325,
     "synthetic_faces": 4012,
     "benchmarks": 720,
