@@ -47,12 +47,12 @@ EXPLAINED_PARTS, EXPLAINED_SECONDS = 4, 20
 """Of `ferbook explain`: the networks' answers, what they say of known faces, photographs, the page."""
 
 
-def tell(text: str, **style: str) -> None:
+def print_line(text: str, **style: str) -> None:
     """One line, however long: a terminal breaks it, and a file has it whole."""
     console.print(text, soft_wrap=True, **style)
 
 
-def tell_left_out(faces: "FaceSet") -> None:
+def print_left_out(faces: "FaceSet") -> None:
     """Print what was left out of a set, by reason, and where the names of pictures without a face are."""
     from face_sets.paths import cache_dir
     from face_sets.readers.own import WITHOUT_FACE, missing_pictures
@@ -60,12 +60,12 @@ def tell_left_out(faces: "FaceSet") -> None:
     from ferbook.files import write_atomically
 
     for reason, count in faces.left_out.items():
-        tell(f"left out: {reason}: {count:,}")
+        print_line(f"left out: {reason}: {count:,}")
     if WITHOUT_FACE in faces.left_out:
         file = cache_dir() / "left_out" / f"{faces.name}.txt"
         names = missing_pictures(Path(source_status(faces.name)["place"]), faces)
         write_atomically(file, "\n".join([*names, ""]))
-        tell(f"their names: {file}")
+        print_line(f"their names: {file}")
 
 
 def use_data_dir(folder: Path | None) -> None:
@@ -93,7 +93,7 @@ def data_list(
         return
     for row in rows:
         state = row["state"] + (f": {row['missing']}" if row["missing"] else f" ({row['place']})")
-        tell(f"{row['version']}: {state}", style="bold")
+        print_line(f"{row['version']}: {state}", style="bold")
         if not name:
             continue
         if not named_source(row["name"]).reader:
@@ -113,7 +113,7 @@ def data_make(
     option: Options = None,
     layout: Annotated[
         Literal["own"] | None,
-        typer.Option("--as", help="Write it to FOLDER, too, as one's own pictures: faces.csv and PNG files."),
+        typer.Option("--as", help="Write it to FOLDER, too, as a set of pictures: faces.csv and PNG files."),
     ] = None,
     folder: Annotated[
         Path | None, typer.Argument(help="With --as own: the set's folder, not there yet.")
@@ -136,11 +136,11 @@ def data_make(
     faces = open_faces(request.with_options(parse_assignments(option or [])))
     people = faces.table["subject"].nunique()
     about = f"{len(faces):,} pictures of {people:,} people, {faces.size[0]} × {faces.size[1]} pixels"
-    tell(f"{set_name(faces.name)}: {about}, checksum {faces.checksum[:16]}")
+    print_line(f"{set_name(faces.name)}: {about}, checksum {faces.checksum[:16]}")
     if folder:
         save_own(faces, folder)
         place = folder.absolute().parent
-        tell(f"written to {folder}; read it with: FER_DATA={place} ferbook run --faces {folder.name}")
+        print_line(f"written to {folder}; read it with: FER_DATA={place} ferbook run --faces {folder.name}")
 
 
 @data_app.command("describe")
@@ -182,13 +182,13 @@ def data_describe(
             print_table(title, ["", *table.columns], rows)
             console.print()
     for note in notes(faces):
-        tell(f"note: {note}")
-    tell_left_out(faces)
+        print_line(f"note: {note}")
+    print_left_out(faces)
     if sheet:
         write_atomically(sheet, contact_sheet(faces, seed=seed))
-        tell(f"contact sheet: {sheet}")
+        print_line(f"contact sheet: {sheet}")
         if not (source := named_source(faces.name)).shareable:
-            tell(f"note: it shows people under licence ({source.licence})")
+            print_line(f"note: it shows people under licence ({source.licence})")
 
 
 def _cell(value: object) -> str:
@@ -219,15 +219,15 @@ def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json:
         print_json({"name": name, **status, **report})
     else:
         report = f"; all {opened:,} picture files can be opened" if opened else ""
-        tell(f"{name}: {status['place']} was read, {len(faces):,} pictures of it are used{report}")
+        print_line(f"{name}: {status['place']} was read, {len(faces):,} pictures of it are used{report}")
         if equal:
-            tell(f"note: {equal:,} pictures equal one before them, pixel for pixel")
+            print_line(f"note: {equal:,} pictures equal one before them, pixel for pixel")
         if rows:
             counts = [[r["what"], r["published"], r["found"]] for r in rows]
             print_table("counts", ["", "published", "found"], counts)
         for note in names_in_two_cases(faces):
-            tell(f"note: {note}")
-        tell_left_out(faces)
+            print_line(f"note: {note}")
+        print_left_out(faces)
         if not rows:
             report = "no count of the publication is certain enough to compare with"
         elif differs:
@@ -271,7 +271,9 @@ def predict_command(
         about, title = {"run": run.name, "chapter": chapter}, f"run {run.name!r}, chapter {chapter}"
     prediction = predict_pictures(folder, pictures, cropped=cropped)
     if version := another(prediction.faces):
-        errors.print(f"ferbook: the network learned from {version}; it is asked all the same", soft_wrap=True)
+        errors.print(
+            f"ferbook: the network was trained on {version}; it predicts all the same", soft_wrap=True
+        )
     answers = [picture for picture in prediction.pictures if not picture.fault]
     if as_json:
         about |= {"faces": prediction.faces, "classes": prediction.classes}
@@ -292,10 +294,12 @@ def predict_command(
                 for picture in answers
             ],
         )
-        tell(f"{len(answers)} picture(s), {prediction.pictures_per_second:.3g} per second")
+        print_line(f"{len(answers)} picture(s), {prediction.pictures_per_second:.3g} per second")
     if kept and answers and not as_json:
         share = number_text(kept[0].done()["test_accuracy"], "share")
-        tell(f"it names {share} of {len(kept[0].tested()):,} test photographs of {prediction.faces} rightly")
+        print_line(
+            f"it names {share} of {len(kept[0].tested()):,} test photographs of {prediction.faces} rightly"
+        )
     for picture in prediction.pictures:
         if picture.fault:
             errors.print(f"ferbook: {picture.fault}", soft_wrap=True)
@@ -368,18 +372,18 @@ def explain_picture(
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         _require_a_face([picture], cropped=cropped)
         with steps("parts", EXPLAINED_PARTS, EXPLAINED_SECONDS) as advance:
-            from book.explain import asked_run, explain
+            from book.explain import explain, named_run
             from book.explain_page import explanation_page
             from book.photographs import answer_about_photograph
 
-            run = asked_run(run_name)
+            run = named_run(run_name)
             explanation = explain(run, picture, advance, cropped=cropped)
             photograph = None if run_name else answer_about_photograph(picture, cropped=cropped)
             advance()
             page = explanation_page(explanation, photograph)
     file = output or Path(f"{picture.stem}-explained.html")
     write_atomically(file, page)
-    tell(f"run {run.name!r}: {file}")
+    print_line(f"run {run.name!r}: {file}")
 
 
 populations_app = typer.Typer(rich_markup_mode=None)
@@ -420,10 +424,12 @@ def populations_list(context: typer.Context, as_json: AsJson = False) -> None:
         print_json(rows)
         return
     if paths.RUNS_VARIABLE in os.environ:
-        tell(f"note: looked for in {paths.runs_dir()}, which {paths.RUNS_VARIABLE} names")
+        print_line(f"note: looked for in {paths.runs_dir()}, which {paths.RUNS_VARIABLE} names")
     for row in rows:
         faults = ", ".join(f"{count} {fault}" for fault, count in row["faults"].items())
-        tell(f"{row['population']}: {row['kept']} of {row['networks']}" + (f" ({faults})" if faults else ""))
+        print_line(
+            f"{row['population']}: {row['kept']} of {row['networks']}" + (f" ({faults})" if faults else "")
+        )
 
 
 @populations_app.command("train")
@@ -445,7 +451,7 @@ def populations_train(
     import torch
 
     from book.population_training import train_member
-    from book.populations import asked_members
+    from book.populations import requested_members
     from fer_lib.train.device import pick_device
 
     use_data_dir(data_dir)
@@ -453,7 +459,7 @@ def populations_train(
     if threads:
         torch.set_num_threads(threads)
     failed = False
-    for member in asked_members(names, n, only):
+    for member in requested_members(names, n, only):
         label = f"{member.population.name} {member.seed}"
         try:
             record = train_member(member, device=device, replace=replace)
@@ -465,11 +471,11 @@ def populations_train(
             errors.print(f"ferbook: {label}: {fault}")
             continue
         if record is None:
-            tell(f"{label}: another process is at it")
+            print_line(f"{label}: another process is at it")
             continue
         columns = {"validation": "valid_accuracy", "test": "test_accuracy"}
         shares = "".join(f"{name} {record[key]:.3f}, " for name, key in columns.items() if key in record)
-        tell(f"{label}: {shares}{record['seconds']:,} s")
+        print_line(f"{label}: {shares}{record['seconds']:,} s")
     if failed:
         raise typer.Exit(1)
 
@@ -518,8 +524,8 @@ def evaluate_method(
             for name, each in {"yours": own, **others}.items()
         ]
         print_table("registered methods", ["maps", *(s.replace("_", " ") for s in part)], cells)
-    tell(f"{1000 * own['seconds'].value:.1f} ms a map; 95 % intervals over people and networks")
-    tell(evaluation.verdict(own, others))
+    print_line(f"{1000 * own['seconds'].value:.1f} ms a map; 95 % intervals over people and networks")
+    print_line(evaluation.verdict(own, others))
 
 
 detector_app = typer.Typer(
@@ -542,8 +548,8 @@ def make_stimuli(
     from book.detector_audit import PICTURES, TRUTH_FILE, write_stimuli
 
     pictures = write_stimuli(out, people, seed, size)
-    tell(f"{pictures:,} pictures for an audit: {out / PICTURES}; what they show: {out / TRUTH_FILE}")
-    tell(f"next: let your detector write a CSV, then `ferbook detector audit FILE --stimuli {out}`")
+    print_line(f"{pictures:,} pictures for an audit: {out / PICTURES}; what they show: {out / TRUTH_FILE}")
+    print_line(f"next: let your detector write a CSV, then `ferbook detector audit FILE --stimuli {out}`")
 
 
 @detector_app.command("audit")
@@ -581,4 +587,4 @@ def audit_detector(
         errors.print(f"page: {file}")
     if not as_json:
         for line in verdict_lines(audit):
-            tell(line)
+            print_line(line)

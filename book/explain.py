@@ -73,7 +73,7 @@ class Explanation:
     usual: int
 
 
-def asked_run(name: str | None) -> Run:
+def named_run(name: str | None) -> Run:
     """The run called ``name``; where none is named the one that `ferbook run` was last called for, and the
     reference where there is none. Raises RunStoreError.
     """
@@ -99,7 +99,7 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
     if not finished:
         raise RunStoreError(
             f"run {run.name!r} has no trained network; `ferbook run au_verification --run {run.name}` makes "
-            "one, and asks what its filters detect"
+            "one, and evaluates what its filters detect"
         )
     for result in finished:
         result.require_whole()
@@ -117,8 +117,8 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
         members = [m for m in find_population(population).kept() if m.has_weights and m.seed in seeds]
         if not members or members[0].seed != seeds[0]:
             raise RunStoreError(
-                f"run {run.name!r} asks network {seeds[0]} of the population {population!r}, which is not "
-                f"kept any more; `ferbook populations train {population}` makes it"
+                f"run {run.name!r} evaluated network {seeds[0]} of the population {population!r}, which is "
+                f"not stored any more; `ferbook populations train {population}` makes it"
             )
         _require_unchanged(finished[0], population)
         return [member.trained_network(device) for member in members], detectors
@@ -126,8 +126,8 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
         origin = verified.done()["inputs"].get("upstream", {}).get("training")
         if origin != training.artifact_digest():
             raise RunStoreError(
-                f"chapter 'au_verification' of run {run.name!r} asked a network that has been trained anew "
-                f"since; `ferbook run au_verification --run {run.name}` asks the one that is there"
+                f"chapter 'au_verification' of run {run.name!r} evaluated a network that has been trained "
+                f"anew since; `ferbook run au_verification --run {run.name}` evaluates the present one"
             )
     model = load_weights(training.folder / "weights").to(device)
     record = training.artefact("training_record", TrainingRecord)
@@ -142,8 +142,8 @@ def _require_unchanged(result: ChapterResult, population: str) -> None:
     key = result.done()["inputs"].get("data", {}).get(f"population {population}")
     if key and key != networks.key_of(members, map(int, asked.failed)):
         raise RunStoreError(
-            f"chapter {result.chapter!r} of run {run!r} asked networks of the population {population!r} that "
-            f"have been trained anew since; `ferbook run {result.chapter} --run {run}` asks those"
+            f"chapter {result.chapter!r} of run {run!r} evaluated networks of the population {population!r} "
+            f"that have been trained anew since; `ferbook run {result.chapter} --run {run}` evaluates those"
         )
 
 
@@ -167,7 +167,7 @@ def explain(run: Run, path: Path, advance: Advance = lambda: None, *, cropped: b
     raw = [predict(each.model, own, device=device) for each in networks]
     advance()
     layer = detectors.layer if detectors else last_conv(first.model)
-    yardstick = _kept_yardstick(run, networks, layer) or yardstick_of(networks, layer, device)
+    yardstick = _stored_reference(run, networks, layer) or yardstick_of(networks, layer, device)
     advance()
     own_maxima = maximal_responses(first.model, own, layer).maxima
     by_filter = {each.filter: each for each in detectors.filters} if detectors else {}
@@ -207,7 +207,7 @@ def explain(run: Run, path: Path, advance: Advance = lambda: None, *, cropped: b
     )
 
 
-def _kept_yardstick(run: Run, networks: list[TrainedNetwork], layer: str) -> Yardstick | None:
+def _stored_reference(run: Run, networks: list[TrainedNetwork], layer: str) -> Yardstick | None:
     """What ``run`` keeps of the faces that these ``networks`` know; None where it is of others, or of older
     code, which kept none.
     """

@@ -62,7 +62,7 @@ def reference_results() -> dict[str, ChapterResult]:
     return {result.chapter: result for result in open_run(REFERENCE).results()}
 
 
-def is_kept(name: str, results: Mapping[str, ChapterResult]) -> bool:
+def is_stored(name: str, results: Mapping[str, ChapterResult]) -> bool:
     """Whether ``FOLDER`` has the part ``name`` of these results."""
     file = FOLDER / f"{name}.json"
     return file.is_file() and _read(file)["key"] == KEPT_PARTS[name].key(results)
@@ -72,25 +72,25 @@ def _read(file: Path) -> dict[str, str]:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def kept_text(name: str, results: Mapping[str, ChapterResult]) -> str:
+def stored_text(name: str, results: Mapping[str, ChapterResult]) -> str:
     """The part ``name`` of a page: the kept one, or computed where that is of other results or other code.
 
     Raises MissingError where it would have to be computed, and a package that it takes is not installed.
     """
-    if is_kept(name, results):
+    if is_stored(name, results):
         return _read(FOLDER / f"{name}.json")["text"]
     try:
         return KEPT_PARTS[name].text(results)
     except ModuleNotFoundError as fault:
         raise MissingError(
-            f"the part {name!r} of a page is not kept of this run, and {fault.name} is not installed, which "
-            "computes it; `make env` installs everything"
+            f"the part {name!r} of a page is not stored for this run, and {fault.name} is not installed, "
+            "which computes it; `make env` installs everything"
         ) from fault
 
 
 # One for each part, in their order, for the lines of pages that ``suite`` fills.
 (kept_units, kept_emotions, kept_live, kept_baselines, kept_detectors) = (
-    partial(kept_text, name) for name in KEPT_PARTS
+    partial(stored_text, name) for name in KEPT_PARTS
 )
 
 

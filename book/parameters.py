@@ -209,7 +209,7 @@ class NetworkParameters(ChapterParameters):
 
     population: str = Field(
         "",
-        description="the networks that are asked, by their name in populations.yaml; empty: the one that "
+        description="the networks that are evaluated, by their name in populations.yaml; empty: the one that "
         "chapter training made in this run",
     )
 
@@ -243,7 +243,7 @@ class RoleParameters(NetworkParameters):
     roles: Annotated[str, AfterValidator(ROLE_PAIRS)] = Field(
         "emotions:units",
         description="the networks that claims measure, each with those of the same recipe and pictures that "
-        "were taught units, as emotions:units; the first pair is of the structure of the page's own network",
+        "were trained on units, as emotions:units; the first pair is of the structure of the page's network",
     )
     eval_face_seed: int = Field(
         -1,
@@ -253,7 +253,7 @@ class RoleParameters(NetworkParameters):
         "-1 takes face_seed + 1",
     )
     of_each: int = Field(
-        3, ge=0, le=100, description="of so many networks of each of these the roles are asked; 0: of all"
+        3, ge=0, le=100, description="networks of each of these that are evaluated, at most; 0: all"
     )
 
     @property
@@ -283,7 +283,9 @@ class RoleParameters(NetworkParameters):
         can.
         """
         if self.faces not in get_args(FaceDomain):
-            return f"degrees of filters: nobody knows the units of {self.faces!r}, so {name!r} are not asked"
+            return (
+                f"degrees of filters: the units of {self.faces!r} are unknown, so {name!r} are not evaluated"
+            )
         from book.populations import find_population
 
         faces = find_population(name).faces
@@ -298,11 +300,11 @@ class RoleParameters(NetworkParameters):
         return ""
 
 
-class BesideParameters(NetworkParameters):
+class ComparedParameters(NetworkParameters):
     """What a chapter takes that asks several populations, and rendered people who are told what to show."""
 
     beside: str = Field(
-        "", description="populations that are asked beside, by their names, separated by commas"
+        "", description="further populations that are evaluated, by their names, separated by commas"
     )
 
     @property

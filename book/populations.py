@@ -142,7 +142,7 @@ class Population(Kept, TrainingSettings):
         return [Member(self, self.first_seed + place) for place in range(self.networks)]
 
 
-def asked_members(names: Sequence[str], n: int = 0, only: str | None = None) -> list["Member"]:
+def requested_members(names: Sequence[str], n: int = 0, only: str | None = None) -> list["Member"]:
     """The first ``n`` networks (0: all) of the populations ``names``; of each the one with the seed ``only``,
     where one is named. Raises ParameterError for a population that is not there, and for a seed that is not
     among them.
@@ -321,7 +321,7 @@ class Member:
         kept, as of networks that were trained before this was asked.
         """
         if not (self.folder / "epochs.npy").is_file():
-            raise DataError(f"{self.folder}: no answers after each epoch are kept")
+            raise DataError(f"{self.folder}: no predictions after each epoch are stored")
         return self._array("epochs.npy")
 
     def fresh_answers(self) -> "np.ndarray | None":

@@ -127,7 +127,7 @@ class FaceSession(ferbook.session.Session):
             networks = [TrainedNetwork("this run's", self.network("training"), record)]
         if not networks:
             raise ChapterError(
-                f"no network of the population {name!r} is kept; `ferbook populations train {name}`"
+                f"no network of the population {name!r} is stored; `ferbook populations train {name}`"
             )
         self.note(network=networks[0].record.network)
         return networks

@@ -33,7 +33,7 @@ class OpenedFaces(Record):
     checksum: str = ""
 
 
-class AskedPopulation(Record):
+class EvaluatedPopulation(Record):
     """Which networks of a population a chapter asked: their seeds, and why others failed."""
 
     kept: list[int | str]
@@ -52,7 +52,7 @@ class FacesRecord(ChapterRecord):
 
     data: OpenedFaces | None = None
     beside: list[OpenedFaces] = Field(default=[])
-    populations: dict[str, AskedPopulation] = Field(default={})
+    populations: dict[str, EvaluatedPopulation] = Field(default={})
     precision: TrainedIn | None = None
 
     @property
@@ -89,10 +89,10 @@ class FacesRecord(ChapterRecord):
         sets = [("Data", self.data)] if self.data else []
         rows = [
             (what, f"`{faces.name}`, {faces.pictures:,} pictures, SHA-256 `{faces.checksum[:16]}…`")
-            for what, faces in [*sets, *(("Beside it", each) for each in self.beside)]
+            for what, faces in [*sets, *(("Further faces", each) for each in self.beside)]
         ]
         for name, asked in self.populations.items():
-            seeds = ", ".join(map(str, asked.kept)) or "none is kept"
+            seeds = ", ".join(map(str, asked.kept)) or "none is stored"
             failed = "".join(f"; seed {seed} {why}" for seed, why in asked.failed.items())
             rows += [("Networks", f"population `{name}`, {len(asked.kept)} networks (seeds {seeds}){failed}")]
         if self.precision:
@@ -117,7 +117,7 @@ def check_parameters(parameters: Mapping[str, ChapterParameters]) -> None:
         if isinstance(model, RoleParameters) and not model.of_each and model.eval_seed in EARLIER_EVAL_SEEDS:
             raise ParameterError(
                 f"{chapter}: eval_face_seed = {model.eval_seed} was evaluated by an earlier reference; a "
-                "confirmation takes people whom nobody has evaluated"
+                "confirmation takes people of no earlier evaluation"
             )
         if getattr(model, "layer", ""):
             _require_layer(chapter, model, parameters.get("training"))
@@ -187,7 +187,7 @@ def _require_emotions(model: ChapterParameters) -> None:
 
     reader = named_source(model.faces).module
     if model.needs_emotions and reader and getattr(import_module(reader), "NO_EMOTIONS", False):
-        raise DataError(f"face set {model.faces!r} has no emotions, which its networks would be taught")
+        raise DataError(f"face set {model.faces!r} has no emotions to train networks on")
 
 
 def _require_fit(model: ChapterParameters, faces: "FaceSet") -> None:

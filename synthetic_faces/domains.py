@@ -207,9 +207,7 @@ def require_head(domain: Domain, head: object) -> None:
     ``head``, its folder.
     """
     if domain.head and head is None:
-        raise SettingError(
-            f"{domain.name} has the heads of a model of its own: give its folder, {domain.head}"
-        )
+        raise SettingError(f"{domain.name} has the heads of another model: give its folder, {domain.head}")
 
 
 FAMILIES: dict[str, dict[str, tuple[float, float]]] = {

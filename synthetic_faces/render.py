@@ -313,7 +313,7 @@ class Renderer:
         view.middle, view.half_head, _top = measure_head(person.vertices, self.assets)
         hair, glasses = person.long_hair, person.glasses
         for source in filter(None, (person, hair, glasses)):
-            _tell(view, source)
+            _set_fields(view, source)
         view.has_hair, view.has_glasses = hair is not None, glasses is not None
         self._person = person
 
@@ -364,13 +364,13 @@ class Renderer:
         view.lit_up = np.cross(view.lit_right, view.light)
         view.lit_middle = np.array([*view.eye]) + (CAMERA_DISTANCE + LIT_DEPTH) * forward
         view.lit_reach = LIT_REACH * view.window
-        _tell(view, shot)
+        _set_fields(view, shot)
         view.rod_count, view.strand_count = len(shot.rods), len(shot.strands)
         view.strand = Strands(*[*shot.strands, *3 * [(0.0, 0.0, 0.0, 0.0)]][:3])
         return view
 
 
-def _tell(view: Uniforms, source: object) -> None:
+def _set_fields(view: Uniforms, source: object) -> None:
     """Set those fields of ``view`` that ``source`` has."""
     for name in vars(source).keys() & Uniforms.vars.keys():
         setattr(view, name, getattr(source, name))

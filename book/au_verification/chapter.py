@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, get_args
 
 from pydantic import Field
 
-from book.parameters import BesideParameters, BootstrapField, RoleParameters, on_fer2013
+from book.parameters import BootstrapField, ComparedParameters, RoleParameters, on_fer2013
 from face_sets.request import FaceRequest
 from fer_lib.names import AssociationMeasure, FaceDomain
 from ferbook.book import Chapter, Resources
@@ -19,7 +19,7 @@ OTHER_HEADS = "heads"
 """A second head model, of which users may have a copy."""
 
 
-class AuVerificationParameters(RoleParameters, BesideParameters):
+class AuVerificationParameters(RoleParameters, ComparedParameters):
     """Chapter ``au_verification``: which filters of trained networks answer to an action unit."""
 
     identity: str = Field(
@@ -77,7 +77,7 @@ class AuVerificationParameters(RoleParameters, BesideParameters):
             raise DataError(
                 f"face set {faces.name!r}: too few people in whom an action unit could be another's, within "
                 f"an emotion ({people.max()} at most); it needs more people, or no action units: then "
-                "rendered people are asked about"
+                "filters are evaluated on rendered people"
             )
 
     @property
@@ -106,8 +106,8 @@ CHAPTER = Chapter(
     seconds={"laptop": 130, **on_fer2013("laptop", 133)},
     key_metrics=("verified_gain", "verified_gain_degree"),
     learn=(
-        "which filters answer to an action unit, how far that is on the way from an untrained network to one "
-        "that was taught units, and what happens when a single muscle is switched on"
+        "which filters respond to an action unit, where that lies between an untrained network and one "
+        "trained on units, and what happens when a single unit is activated"
     ),
     needs="two CPU cores; a real set must have action units",
     profiles={

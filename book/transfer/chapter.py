@@ -46,7 +46,7 @@ class TransferParameters(parameters.RecipeParameters):
     )
 
     @model_validator(mode="after")
-    def _others_beside(self) -> Self:
+    def _other_sets(self) -> Self:
         # Not a ValueError, which pydantic would wrap: this names one field on account of another.
         if self.faces in parameters.face_sets(self.beside):
             raise ParameterError(

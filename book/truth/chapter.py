@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from book.parameters import BesideParameters, on_fer2013
+from book.parameters import ComparedParameters, on_fer2013
 from ferbook.book import Chapter, Resources
 from synthetic_faces.domains import FAMILIES
 
@@ -10,7 +10,7 @@ MAP_UNITS = ("AU4", "AU12", "AU1", "AU25", "AU9", "AU15", "AU6", "AU2")
 """Units whose maps are tested; a small run takes the first of them."""
 
 
-class TruthParameters(BesideParameters):
+class TruthParameters(ComparedParameters):
     """Chapter ``truth``: which attribution methods pass tests with ground truth, and how many filters it
     takes to read out a unit."""
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from book import explain as explaining
 from book import yardstick
-from book.explain import asked_run, explain, networks_of
+from book.explain import explain, named_run, networks_of
 from book.explain_page import explanation_page
 from book.photographs import PhotographAnswer
 from book.training.chapter import TrainingParameters
@@ -106,11 +106,11 @@ def run():
 
 def test_the_named_run_is_asked_then_the_current_one_then_the_reference():
     with pytest.raises(RunStoreError, match="there is no run yet"):
-        asked_run(None)
+        named_run(None)
     begun("reference")
-    assert asked_run(None).name == "reference"
+    assert named_run(None).name == "reference"
     make_current(begun("b"))
-    assert asked_run(None).name == "b" and asked_run("a").name == "a"
+    assert named_run(None).name == "b" and named_run("a").name == "a"
 
 
 def test_a_run_without_a_network_and_one_of_other_faces_are_refused():
@@ -146,10 +146,14 @@ def test_the_networks_are_those_that_the_detectors_are_of(run, monkeypatch):
     finish(run, "au_verification", "published", key="0123", detectors=FOUND)
     assert networks_of(run, torch.device("cpu")) == ([0, 2], FOUND)
     finish(run, "au_verification", "published", key="others", detectors=FOUND)
-    with pytest.raises(RunStoreError, match="asked networks of the population 'published' that have been"):
+    with pytest.raises(
+        RunStoreError, match="evaluated networks of the population 'published' that have been"
+    ):
         networks_of(run, torch.device("cpu"))
     members.pop(0)
-    with pytest.raises(RunStoreError, match="asks network 0 of the population 'published', which is not"):
+    with pytest.raises(
+        RunStoreError, match="evaluated network 0 of the population 'published', which is not"
+    ):
         networks_of(run, torch.device("cpu"))
 
 
@@ -207,10 +211,10 @@ def test_what_the_run_keeps_of_the_known_faces_is_read_and_they_are_not_needed(
     assert (again.beyond, again.usual) == (told.beyond, told.usual)
     np.testing.assert_array_equal(again.probabilities, told.probabilities)
     # Of another layer, or of networks that are not those asked, it says nothing.
-    assert explaining._kept_yardstick(run, networks, found.layer) == kept
+    assert explaining._stored_reference(run, networks, found.layer) == kept
     for other in ({"layer": "relu1"}, {"first": "published 1"}, {"temperatures": {"published 1": 1.0}}):
         finish(run, "au_verification", detectors=FOUND, yardstick=kept.model_copy(update=other))
-        assert explaining._kept_yardstick(run, networks, found.layer) is None
+        assert explaining._stored_reference(run, networks, found.layer) is None
 
 
 def test_the_page_is_whole_needs_no_other_file_and_says_each_picture_in_words(run, photo):

@@ -28,7 +28,7 @@ def results():
 
 @pytest.mark.parametrize("name", kept.KEPT_PARTS)
 def test_what_is_kept_is_of_the_reference(name, results):
-    assert kept.is_kept(name, results), "`python -m book.kept` keeps what pages show now"
+    assert kept.is_stored(name, results), "`python -m book.kept` keeps what pages show now"
 
 
 def test_what_is_kept_of_other_results_is_computed(results, monkeypatch, tmp_path):
@@ -59,7 +59,7 @@ def numbers_apart(text):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", kept.KEPT_PARTS)
 def test_what_is_kept_is_what_would_be_computed(name, results):
-    words, numbers = numbers_apart(kept.kept_text(name, results))
+    words, numbers = numbers_apart(kept.stored_text(name, results))
     again, others = numbers_apart(kept.KEPT_PARTS[name].text(results))
     assert words == again and numbers == pytest.approx(others, rel=0.02, abs=0.02)
 

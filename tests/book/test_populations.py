@@ -220,12 +220,12 @@ def test_what_is_kept_and_what_is_missing_is_listed(capsys):
 
 def test_a_seed_that_is_not_asked_for_is_named(monkeypatch):
     monkeypatch.setattr(populations, "find_population", lambda name: TINY)
-    assert [each.seed for each in populations.asked_members(["tiny"], only="1")] == [1]
-    assert len(populations.asked_members(["tiny"], 1)) == 1
+    assert [each.seed for each in populations.requested_members(["tiny"], only="1")] == [1]
+    assert len(populations.requested_members(["tiny"], 1)) == 1
     with pytest.raises(ParameterError, match="population tiny has no network 99; it has 0, 1"):
-        populations.asked_members(["tiny"], only="99")
+        populations.requested_members(["tiny"], only="99")
     with pytest.raises(ParameterError, match="population tiny has no network 1 among its first 1; it has 0"):
-        populations.asked_members(["tiny"], 1, "1")
+        populations.requested_members(["tiny"], 1, "1")
 
 
 def test_answers_of_people_drawn_anew_are_kept_where_they_are_asked_for(faces):

@@ -60,10 +60,10 @@ def test_people_of_heads_are_rendered_with_masks_and_landmarks_and_lab_has_none_
     assert made["pixels"].std(axis=(1, 2)).min() > 10 and (made["masks"].max(axis=(1, 2)) > 0).all()
     assert (np.abs(made["landmarks"][:, 48:].mean(axis=1) - (16, 22)) < 4).all()
     assert HEADS.spread == domain_named("lab").spread and HEADS.capture == domain_named("lab").capture
-    told = "heads has the heads of a model of its own: give its folder, ict_"
+    told = "heads has the heads of another model: give its folder, ict_"
     with pytest.raises(SettingError, match=told):
         produce(recipe, workers=1, cache=face_cache)
-    with pytest.raises(SettingError, match="model of its own"):
+    with pytest.raises(SettingError, match="heads of another model"):
         Studio(16, domain="heads", cache=face_cache)
     require_head(domain_named("lab"), None)
 

@@ -158,7 +158,7 @@ def kept(number=3):
 
 LEFT_OUT = {
     "another size": ({"size": 64}, "'emotions' learned from lab at 48 pixels, not lab at 64"),
-    "a real set": ({"faces": "ckplus"}, "nobody knows the units of 'ckplus'"),
+    "a real set": ({"faces": "ckplus"}, "the units of 'ckplus' are unknown"),
     "another domain": ({"faces": "wild"}, "learned from lab at 48 pixels, not wild at 48"),
     "people they know": ({"face_seed": 9}, "the people of face_seed 10, .* another eval_face_seed"),
     "another structure": ({"own": "residual"}, "structure zero_bias, not residual"),

@@ -100,7 +100,7 @@ def test_a_picture_that_cannot_be_answered_stops_no_other(run, crops, command, t
     assert code == 2
     assert str(crops[0]) in out and str(crops[1]) in out and "2 picture(s)" in out
     version, *told = err.splitlines()
-    assert "the network learned from lab/1" in version
+    assert "the network was trained on lab/1" in version
     assert [line.split(":")[1].strip() for line in told] == [str(damaged), str(absent), str(tmp_path)]
     code, out, err = command("predict", blank, "--run", "mine")
     assert (code, out) == (2, "") and f"{blank}: no face found" in err and "--cropped" in err
