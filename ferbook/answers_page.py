@@ -214,7 +214,7 @@ def answers_figure(answers: Answers, alt: str) -> Drawn:
             _name_row(axes, place, each.main, degrees)
             for number, (who, answer) in enumerate(marks):
                 marker, colour, size = _LOOKS[2] if who == suite().again[1] else _LOOKS[min(number, 1)]
-                height = place + (-0.04 if degrees else 0.14) + 0.16 * number
+                height = place + (-0.14 + 0.11 * number if degrees else 0.14 + 0.16 * number)
                 estimate = answer.estimate
                 if degrees and estimate.low is None:  # too uncertain: it has no position
                     continue
@@ -266,15 +266,15 @@ def _dress(axes: Axes, unit: str, rows: Sequence[Answered], degrees: bool) -> No
 def _name_row(axes: Axes, place: int, answer: ClaimAnswer, degrees: bool) -> None:
     """Write name, number and answer above a row, and the names of its controls below a degree."""
     up, small = place - (0.36 if degrees else 0.3), {"va": "center", "bbox": _GROUND, "zorder": 1.5}
-    small["transform"] = axes.get_yaxis_transform()
+    across = axes.get_yaxis_transform()
     number = "no interval" if answer.estimate else NOT_MEASURED
     if answer.estimate and answer.estimate.low is not None:
         shown = replace(answer.estimate, unit="share") if degrees else answer.estimate
         number = bounds_text(shown, decimals=0 if degrees else None)
-    axes.text(0, up, answer.claim.short, **small)
-    axes.text(1, up, f"{number} · {answer.word}", ha="right", **small)
+    axes.text(0, up, answer.claim.short, transform=across, **small)
+    axes.text(1, up, f"{number} · {answer.word}", transform=across, ha="right", **small)
     for where, name in enumerate(answer.claim.ends or ()):
-        axes.text(where, place + 0.23, name, color=MUTED, ha="center", **small)
+        axes.text(where, place + 0.29, name, color=MUTED, ha="center", **small)
 
 
 def _mark_beyond(axes: Axes, ends: Sequence[float], height: float) -> None:

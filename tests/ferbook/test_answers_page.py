@@ -109,6 +109,8 @@ def test_each_unit_has_an_axis_and_each_row_its_number_and_the_names_of_its_cont
     assert "not measured · undecided" in degrees
     assert points[:2] == ["Ahead", "−5.0 (−6.0 to −4.0) · no"] and points[2] == "Db"
     assert proportion == ["Half", "20 % (10–30) · no"]
+    below = [text for text in picture.figure.axes[0].texts if text.get_text() in ("none", "units")]
+    assert all(text.get_transform() == picture.figure.axes[0].transData for text in below), "at 0 % and 100 %"
     rows = picture.data.set_index(["claim", "run"])
     assert rows.loc[("Filters", "reference"), "value"] == 0.77
     assert rows.loc[("Filters", f"your run ({STORED_NETWORKS})"), "value"] == 0.3
