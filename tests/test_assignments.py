@@ -28,10 +28,10 @@ def test_students_and_teachers_read_the_limits_that_hold():
         f"| time of the whole notebook, its start apart | {CELLS_EACH * SECONDS} seconds |",
         f"| memory | {MEMORY >> 30} GiB |",
         f"| processes | {PROCESSES} |",
-        f"| files written | {FILES >> 20} MiB, gone afterwards |",
+        f"| files written | {FILES >> 20} MiB, deleted afterwards |",
         f"interrupt a cell that takes longer than {SECONDS} s, and run the next one",
         f"end the notebook after {CELLS_EACH * SECONDS} s, its start apart",
-        f"refuse more than {MEMORY >> 30} GiB to a process",
-        f"more than {MEMORY * 4 // 3 >> 30} GiB, {PROCESSES} processes or {FILES >> 20} MiB of files",
+        f"{MEMORY >> 30} GiB of data for each process; {FILES >> 20} MiB of files in the working folder",
+        f"more than {MEMORY * 4 // 3 >> 30} GiB together, or that starts more than {PROCESSES} processes",
     ):
         assert limit in pages

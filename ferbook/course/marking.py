@@ -3,15 +3,17 @@ earns. The teacher's locked cells and hidden tests are laid over a student's not
 kernel. A check whose cells end without an error has its points; nothing that they print decides.
 """
 
-import builtins
 import hashlib
 import json
 import re
+import symtable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Literal
 
+from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 from pydantic import AfterValidator, AliasChoices, AliasPath, BaseModel, Field, ValidationError
 
@@ -24,13 +26,7 @@ HIDDEN = re.compile(r"^[^\n]*BEGIN HIDDEN TESTS[^\n]*\n(.*?)^[^\n]*END HIDDEN TE
 WRONG = re.compile(r"^# %% fails (\S+): (.+)\n((?:(?!^# %% ).*\n?)*)", re.M)
 # How a hidden test asks for the instructor's value of a name, after ``key = np.load("key.npz")``.
 KEY = re.compile(r'\bkey\["(\w+)"\]')
-# What code defines at its left edge, attributes that it sets, and lines that say where figures are drawn.
-_ASSIGNED = re.compile(
-    r"^(?:(?:def|class) +(\w+)|(\w+(?: *, *\w+)*) *(?::[^=\n]+)?=(?!=)|for +(\w+(?: *, *\w+)*) in\b"
-    r"|(?:from +\S+ +)?import +(\w[\w. ]*(?:, *\w[\w. ]*)*))",
-    re.M,
-)
-_ATTRIBUTE = re.compile(r"^[ \t]*(\w+(?:\.\w+)+) *=(?!=)", re.M)
+# Lines that say where figures are drawn.
 _DISPLAY = re.compile(r"^([ \t]*)%matplotlib\b.*", re.M)
 NO_TASK = "a cell without a task"
 SECONDS = 60  # that a cell may take, by the clock
@@ -218,29 +214,18 @@ def oddity(cell: NotebookNode, same: list[Cell]) -> str:
     return "edited though it is locked, and restored" if edited else ""
 
 
-def side_effects(model: Assignment, source: str) -> list[str]:
-    """Return what a student's cell changes for all cells below it, hidden tests among them: names of Python,
-    and of functions and modules of locked cells, attributes of modules, the working folder.
-    """
-    locked = "\n".join(text for name, text in model.code.items() if name not in model.solutions)
-    tools = "\n".join(re.findall(r"^(?:def|class|import|from)\b.*", locked, re.M))
-    known = {*dir(builtins), *_assigned(tools)} - {*_assigned("\n".join(model.solutions.values()))}
-    source = "\n".join(line for line in source.splitlines() if line not in locked.splitlines())
-    changed = {name for name in _assigned(source) if name in known and name[0] != "_"}
-    changed |= {name for name in _ATTRIBUTE.findall(source) if name.split(".")[0] in {*known, "builtins"}}
-    told = [f"gives {name} another meaning, also in the cells and tests below" for name in sorted(changed)]
-    folder = "changes the working folder, also for the cells and tests below"
-    return told + [folder] * bool(re.search(r"\bchdir\(|^%?cd ", source, re.M))
-
-
-def _assigned(source: str) -> list[str]:
-    """The names that code defines outside of functions."""
-    return [name.split()[-1] for groups in _ASSIGNED.findall(source) for name in "".join(groups).split(",")]
+def defined(sources: Iterable[str]) -> set[str]:
+    """Return the names that cells define outside of functions."""
+    text = TransformerManager().transform_cell("\n".join(sources))
+    symbols = symtable.symtable(text, "cell", "exec").get_symbols()
+    return {each.get_name() for each in symbols if each.is_assigned() or each.is_imported()}
 
 
 def mark(model: Assignment, student: list[Cell], files: dict[str, Path], boxed: bool) -> Judgement:
     """What the student's notebook earns, beside ``files``."""
-    cells: list[tuple[str, str, str]] = []  # the cell's name, which part of a check it is, and its source
+    tasks = defined(model.solutions.values())
+    start = f"exec({Path(__file__).with_name('checks.py').read_text()!r}, {{'__name__': 'course_checks'}})"
+    cells = [("", "", start)]  # the cell's name, which part of a check it is, and its source
     notes, failed = [], {}
     for name, same in merged(model, student):
         cell = model.cells.get(name)
@@ -248,13 +233,13 @@ def mark(model: Assignment, student: list[Cell], files: dict[str, Path], boxed: 
             notes.append((name, what))
         if cell is None or is_solution(cell):
             own = [each.source for each in same if each.cell_type == "code"]
-            notes += [(name or NO_TASK, what) for source in own for what in side_effects(model, source)]
             # Where a figure is drawn decides nothing, and not each way to draw is there.
             cells += [(name, "", _DISPLAY.sub(r"\1pass", source)) for source in own]
         elif is_check(cell):
-            cells += [(name, _SEEN, visible_part(cell.source)), (name, _UNSEEN, hidden(cell.source))]
+            parts = {_SEEN: visible_part(cell.source), _UNSEEN: hidden(cell.source)}
+            cells += [(name, part, _call("run", text, tasks)) for part, text in parts.items()]
         elif cell.cell_type == "code":
-            cells.append((name, "", cell.source))
+            cells += [(name, "", cell.source), ("", "", _call("remember", defined([cell.source])))]
     ran = run_cells([source for *_, source in cells], files, SECONDS, boxed)
     for (name, part, _), error in zip_longest(cells, ran.errors, fillvalue=("", f"not reached: {ran.ended}")):
         if error and error[1].startswith(TOO_LONG):
@@ -266,6 +251,11 @@ def mark(model: Assignment, student: list[Cell], files: dict[str, Path], boxed: 
     checks = {name: failed.get(name, "") for name in model.checks}
     points = sum(model.points[name] for name, message in checks.items() if not message)
     return Judgement(points, checks, notes, ran.ended)
+
+
+def _call(method: str, *values: object) -> str:
+    """Return the code that calls a method of ``Checks`` in the kernel, whatever its names mean there."""
+    return f'__import__("sys").modules["course_checks"].{method}{values!r}'
 
 
 def _told(part: str, kind: str, message: str) -> str:
