@@ -242,7 +242,7 @@ def _degree_words(answer: ClaimAnswer) -> str:
         return f"The controls ({controls}) differ by {apart}; less than {answer.matters} is no difference."
     if degree.low is None:
         return f"The controls ({controls}) differ by {bounds_text(answer.distance)}, too little to divide by."
-    words = f"{answer.sized(answer.estimate)} of the distance from {claim.floor} to {claim.ceiling}."
+    words = f"The degree is {answer.sized(answer.estimate)}: 0 % is {claim.floor}; 100 % is {claim.ceiling}."
     return f"{words} {why}" if (why := _no_ceiling(answer)) else words
 
 

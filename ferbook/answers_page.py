@@ -214,7 +214,7 @@ def answers_figure(answers: Answers, alt: str) -> Drawn:
             _name_row(axes, place, each.main, degrees)
             for number, (who, answer) in enumerate(marks):
                 marker, colour, size = _LOOKS[2] if who == suite().again[1] else _LOOKS[min(number, 1)]
-                height = place + (-0.14 + 0.11 * number if degrees else 0.14 + 0.16 * number)
+                height = place + (-0.1 + 0.11 * number if degrees else 0.14 + 0.16 * number)
                 estimate = answer.estimate
                 if degrees and estimate.low is None:  # too uncertain: it has no position
                     continue

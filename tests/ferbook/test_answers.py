@@ -77,7 +77,7 @@ def test_a_degree_is_answered_between_its_controls(value, word, bound):
     gain, apart = estimate(value, 0.2), estimate(0.23, 0.1)
     found = answer_claim(degree(), {}, told(gain=estimate(0.2, 0.1), gain_degree=gain, gain_room=apart))
     assert found.word == word
-    assert found.sentence.endswith("%) of the distance from untrained to trained on units.")
+    assert found.sentence.endswith("%): 0 % is untrained; 100 % is trained on units.")
     error = 0.2 / stats.t(20).ppf(0.975)
     assert found.p == pytest.approx(2 * stats.t(20).sf(abs(value - bound) / error), rel=1e-3)
 

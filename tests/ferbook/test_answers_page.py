@@ -150,7 +150,7 @@ def test_a_card_gives_the_absolute_size_then_the_degree_and_folds_the_controls(t
         "{bdg-success}`yes` *(reference)* *holds after correction (p = .0",
         "**It is.**",
         "It is 0.180 (95 % interval 0.130–0.230).",
-        "77 % (95 % interval 57–97 %) of the distance from no training to units.",
+        "The degree is 77 % (95 % interval 57–97 %): 0 % is no training; 100 % is units.",
         f"*Your run ({STORED_NETWORKS}):* {{bdg-info",
         ":::{dropdown} Controls, method and statistics",
         "|  | κ |",
