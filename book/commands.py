@@ -69,7 +69,7 @@ def print_left_out(faces: "FaceSet") -> None:
 
 
 def use_data_dir(folder: Path | None) -> None:
-    """Let ``--data-dir``, where it is given, stand in the place of FER_DATA."""
+    """Use ``--data-dir``, where it is given, in place of FER_DATA."""
     if folder is not None:
         os.environ["FER_DATA"] = str(paths.absolute(folder))
 
@@ -323,7 +323,7 @@ def _require_a_face(pictures: list[Path], *, cropped: bool) -> None:
 
 
 def _trained_chapter(run_name: str | None, chapter: str) -> tuple["Run", Path]:
-    """The run that is asked for, and the folder in which it keeps the network of ``chapter``."""
+    """The run called so, and the folder in which it stores the network of ``chapter``."""
     from ferbook.book import find_chapter
     from ferbook.errors import RunStoreError
 
@@ -394,7 +394,7 @@ _ACCURACIES = ("train_accuracy", "valid_accuracy", "test_accuracy")
 
 @populations_app.callback(invoke_without_command=True)
 def populations_list(context: typer.Context, as_json: AsJson = False) -> None:
-    """List trained networks that hours went into, by the recipe that they are kept by; as JSON with
+    """List trained networks that hours went into, by the recipe of each population; as JSON with
     accuracies, hours and devices.
     """
     if context.invoked_subcommand:
@@ -455,7 +455,7 @@ def populations_train(
     from fer_lib.train.device import pick_device
 
     use_data_dir(data_dir)
-    pick_device(device)  # a wrong one is told, also where no network is missing
+    pick_device(device)  # a wrong one is reported, also where no network is missing
     if threads:
         torch.set_num_threads(threads)
     failed = False
@@ -464,7 +464,7 @@ def populations_train(
         try:
             record = train_member(member, device=device, replace=replace)
         except Exception as fault:
-            # What the machine refuses (memory, room on the disk) is one network's, too.
+            # What the machine refuses (memory, space on the disk) is one network's, too.
             if not (hasattr(fault, "exit_code") or isinstance(fault, OSError | torch.OutOfMemoryError)):
                 raise
             failed = True
@@ -543,7 +543,7 @@ def make_stimuli(
     size: Annotated[int, typer.Option(min=64, max=1024, help="Side of a picture in pixels.")] = 224,
 ) -> None:
     """Render faces for a detector of action units: each unit alone in five doses and on either side, several
-    together, turned heads, other skins, ages and lights. What is in them stands in truth.csv alone.
+    together, turned heads, other skins, ages and lights. What is in them is written in truth.csv alone.
     """
     from book.detector_audit import PICTURES, TRUTH_FILE, write_stimuli
 

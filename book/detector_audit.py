@@ -81,8 +81,8 @@ FULL_STRENGTHS = {1.0: (0.0, "0 to 1"), 5.0: (2.0, "0 to 5"), 100.0: (20.0, "per
 """Full strength -> what the largest values must exceed for it, and its name."""
 
 SLACK, NEARLY = 1.1, 0.9
-"""Times the full strength, beyond which a value is none of a scale; share of a column's values that must name
-stimuli, or it names no pictures.
+"""Times the full strength, beyond which a value is none of a scale; proportion of a column's values that must
+name stimuli, or it names no pictures.
 """
 
 LARGEST, PEEK = 2**28, 40
@@ -262,7 +262,7 @@ def read_mapping(file: Path, columns: list[str]) -> dict[str, str]:
 def recognised(columns: list[str], notes: list[str]) -> dict[str, str]:
     """Column -> what it means, by the names that known tools give; ``notes`` gets what is left out.
 
-    ``AU12_r`` is a side where there is a column of the left, else OpenFace's intensity. Beside an intensity
+    ``AU12_r`` is a side where there is a column of the left, else OpenFace's intensity. Next to an intensity
     those that only say whether there is something are not taken.
     """
     outputs: dict[str, tuple[str, bool]] = {}
@@ -486,7 +486,7 @@ def _tops(
     file: Path, values: pd.DataFrame, texts: pd.DataFrame, meanings: dict[str, re.Match], notes: list[str]
 ) -> dict[str, float]:
     """What each column says of a unit in full: what the mapping says, else 1, 5 or 100, as its values show,
-    beside columns of the same form; 0 where none of them fits.
+    as columns of the same form; 0 where none of them fits.
 
     Raises DataError where a few values lie far beyond all others, or beyond what the mapping says.
     """

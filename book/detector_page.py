@@ -151,7 +151,7 @@ def _figures(audit: Audit) -> Iterator[tuple[str, Drawn]]:
 
 
 def _doses(audit: Audit) -> Drawn:
-    """A small panel per output: the mean over people at rest and in each dose, with its interval."""
+    """A small panel per output: the mean over neutral people and in each dose, with its interval."""
     across, doses, rows = 3, (0.0, *DOSES), []
     lines = -(-len(audit.outputs) // across)
     size = (WIDTH, 0.5 + 1.25 * lines)
@@ -181,8 +181,8 @@ def _doses(audit: Audit) -> Drawn:
 
 
 def _cells(audit: Audit) -> Drawn:
-    """A heat map of what the outputs rise by, in shares of each one's reach: units alone and together, and
-    emotions.
+    """A heat map of what the outputs rise by, as proportions of each one's reach: units alone and together,
+    and emotions.
     """
     truth, names = audit.truth, [each.name.removeprefix("AU") for each in audit.outputs]
     shown = truth["unit"].map(_numbered) + truth["emotion"]

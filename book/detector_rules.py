@@ -3,7 +3,7 @@
 Written down before any error rate was computed. What was changed after the first look at simulated detectors:
 what a standard error is, and when a detector responds to nothing.
 
-All is measured within a person, against the mean of that person's pictures at rest.
+All is measured within a person, against the mean of that person's neutral pictures.
 
 * The *effect* of a unit on an output is the slope through 0 of what the output rises by in five doses. The
   *reach* of an output is its largest mean effect, of whatever unit.
@@ -25,7 +25,7 @@ The verdict on an output, the first that holds:
 5. *sides swapped*: of a sided output, the other side alone certainly raises it more than its own, by at
    least ``LARGE`` of its reach.
 6. *saturated*: the doses in the middle certainly raise it by more than ``EARLY`` of what the high doses do
-   (in proportion: by 5/9). Not asked of an output of two values.
+   (in proportion: by 5/9). Not tested for an output of two values.
 7. *responds to its unit*.
 
 Faults of the detector as a whole:
@@ -34,10 +34,10 @@ Faults of the detector as a whole:
   alike, each by at least ``LARGE`` of its reach; of AU12 it is the *smile bias*.
 * *columns shuffled*: at least two outputs respond to another unit, whose own output does so, too.
 * *no face*: in more than ``MANY`` of the pictures no face was found; *same answer*: on more than ``MANY`` of
-  the pictures with a face all outputs have the very same values (of two values each: not asked).
+  the pictures with a face all outputs have the very same values (of two values each: not tested).
 * *loses*: in a condition the outputs that respond to their unit lose at least ``LARGE`` of their effects, on
   average, with the whole interval over people below 0. *Rises at rest*, *falls at rest*: a condition
-  certainly moves an output of a face at rest, by at least ``LARGE`` of its reach.
+  certainly moves an output of a neutral face, by at least ``LARGE`` of its reach.
 * *no response*: every output is silent, deaf, uncertain or says one value.
 """
 
@@ -74,8 +74,8 @@ PEOPLE_DRAWS = 2000
 @dataclass(frozen=True)
 class Output:
     """A column of a detector: its ``unit``, and the ``side`` of the subject, empty for both at once;
-    ``found`` (N,), its values in shares of what it says of a unit in full, NaN without a face. ``scaled``:
-    whether that is known, and not just its largest value.
+    ``found`` (N,), its values as proportions of what it says of a unit in full, NaN without a face.
+    ``scaled``: whether that is known, and not just its largest value.
     """
 
     unit: str
@@ -119,7 +119,7 @@ class Contrasts:
 
     def draws(self, k: int) -> np.ndarray:
         """(D, C): the means of output ``k`` in each resample of people, of those in it who have one; that of
-        all where nobody has. Of all outputs at once they would fill hundreds of megabytes.
+        all where none has. Of all outputs at once they would fill hundreds of megabytes.
         """
         there = np.isfinite(self.table[:, :, k])
         number = resampled_sums(there, PEOPLE_DRAWS, 0)
@@ -179,7 +179,7 @@ def _means(truth: pd.DataFrame, scores: np.ndarray) -> dict[tuple, np.ndarray]:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is said of an output: ``word``, one of the module's, and in ``about`` the unit or the figure."""
+    """The verdict on an output: ``word``, one of the module's, and in ``about`` the unit or the figure."""
 
     output: str
     word: str
@@ -200,10 +200,10 @@ class Audit:
 
     @cached_property
     def contrasts(self) -> Contrasts:
-        """All that the rules ask: ("effect", unit), ("beyond", unit) less that of the output's own unit,
-        ("side", unit) left less right alone, ("dose", unit) the middle less ``EARLY`` of the high doses,
-        ("change", condition, unit) the effect in it less that without, and ("rest", condition). Raises
-        DataError where no person has a picture at rest.
+        """All that the rules need: ("effect", unit), ("beyond", unit) minus that of the output's own unit,
+        ("side", unit) left minus right alone, ("dose", unit) the middle minus ``EARLY`` of the high doses,
+        ("change", condition, unit) the effect in it minus that without, and ("rest", condition). Raises
+        DataError where no person has a neutral picture.
         """
         means = _means(self.truth, self.answers)
         rest = means["rest", "", "", 0.0, "both"]
@@ -289,12 +289,12 @@ class Audit:
 
     @cached_property
     def faceless(self) -> float:
-        """Share of the pictures in which no face was found."""
+        """Proportion of the pictures in which no face was found."""
         return float(np.isnan(self.answers).all(axis=1).mean())
 
     @cached_property
     def repeated(self) -> float:
-        """Share of the pictures with a face that have the most frequent answer of all outputs."""
+        """Proportion of the pictures with a face that have the most frequent answer of all outputs."""
         return float(
             pd.DataFrame(self.answers).dropna(how="all").value_counts(normalize=True, dropna=False).iloc[0]
         )
@@ -354,7 +354,7 @@ class Audit:
         return bootstrap(np.stack([own, np.ones(len(own))], axis=1), n=len(own))
 
     def dosed(self, k: int) -> pd.DataFrame:
-        """``person``, ``dose`` and what output ``k`` ``found``, of faces at rest and of its unit alone, where
+        """``person``, ``dose`` and what output ``k`` ``found``, of neutral faces and of its unit alone, where
         there is an answer.
         """
         truth, found = self.truth, self.outputs[k].found

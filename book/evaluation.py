@@ -48,7 +48,7 @@ ARGUMENTS = ("network", "layer", "pictures", "rows", "filters", "positions")
 """Arguments of ``explain``."""
 
 WHERE = ("concentration", "pointing", "iou", "right_unit")
-"""Scores of where a map lies, in a table of their own."""
+"""Scores of where a map lies, in a separate table."""
 
 SCORE_TABLES = WHERE, tuple(name for name in MAP_SCORES if name not in WHERE)
 """Scores by table."""

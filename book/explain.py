@@ -29,7 +29,7 @@ STRONGEST = 8
 
 @dataclass(frozen=True)
 class Answer:
-    """The ``response`` of a filter to the face; ``above``: to which share of the validation pictures it
+    """The ``response`` of a filter to the face; ``above``: in which proportion of the validation pictures it
     answers less; ``detector``: what it was found to detect over many faces, if anything.
     """
 
@@ -47,7 +47,7 @@ class Explanation:
 
     ``probabilities`` float64 (networks, classes), ``raw`` (classes,) of the first network, whose
     ``calibration`` it is. Its filters of ``layer``: the ``strongest``, with the ``projections`` of these in
-    that order, and the best detector of each unit, ``units``, None where nobody asked for detectors.
+    that order, and the best detector of each unit, ``units``, None where no detectors are known.
     ``beyond``: how many of its ``filters`` answer more than to any validation picture, ``usual``: what 95 in
     100 test pictures do not exceed.
     """
@@ -89,7 +89,7 @@ def named_run(name: str | None) -> Run:
 
 def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], Detectors | None]:
     """The networks that the chapters of ``run`` are about, and what the first one's filters detect; None
-    where the run did not ask.
+    where the run did not evaluate it.
 
     Raises RunStoreError where the run has no network, or its chapters saw other faces than are made here.
     """
@@ -135,7 +135,9 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
 
 
 def _require_unchanged(result: ChapterResult, population: str) -> None:
-    """Raise RunStoreError unless the networks of ``population`` that ``result`` asked are still the same."""
+    """Raise RunStoreError unless the networks of ``population`` that ``result`` evaluated are still the
+    same.
+    """
     asked, networks = result.record().populations[population], find_population(population)
     run = result.folder.parent.name
     members = [member for member in networks.kept() if member.seed in asked.kept]
@@ -148,9 +150,9 @@ def _require_unchanged(result: ChapterResult, population: str) -> None:
 
 
 def explain(run: Run, path: Path, advance: Advance = lambda: None, *, cropped: bool = False) -> Explanation:
-    """Ask the networks of ``run`` about the largest face in the picture at ``path``, in two parts, after each
-    of which ``advance`` is called; ``cropped``: it is the crop of a face already. What they say of the faces
-    that they know is read where the run keeps it.
+    """Evaluate the networks of ``run`` on the largest face in the picture at ``path``, in two parts, after
+    each of which ``advance`` is called; ``cropped``: it is the crop of a face already. What they say of the
+    faces that they know is read where the run keeps it.
 
     Raises RunStoreError as ``networks_of``; DataError as ``photo.face_of``, for a picture in which all pixels
     are alike, and where those faces are needed and not here.
@@ -208,8 +210,8 @@ def explain(run: Run, path: Path, advance: Advance = lambda: None, *, cropped: b
 
 
 def _stored_reference(run: Run, networks: list[TrainedNetwork], layer: str) -> Yardstick | None:
-    """What ``run`` keeps of the faces that these ``networks`` know; None where it is of others, or of older
-    code, which kept none.
+    """What ``run`` stores of the faces that these ``networks`` know; None where it is of others, or of older
+    code, which stored none.
     """
     result = run.result("au_verification")
     if not (result.folder / "artefacts" / f"{YARDSTICK}.json").is_file():

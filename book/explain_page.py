@@ -35,7 +35,7 @@ UNDECIDED = 0.5
 
 
 def explanation_page(explanation: Explanation, photograph: PhotographAnswer | None = None) -> str:
-    """The whole page, HTML; in front what networks of photographs say, where they were asked."""
+    """The whole page, HTML; in front what networks of photographs say, where they were evaluated."""
     templates = Environment(
         loader=FileSystemLoader(PAGE.parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )

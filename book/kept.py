@@ -1,5 +1,5 @@
-"""What pages show that takes networks, rendering or statistics to compute, kept for the run ``reference``, so
-that its book is built at once, and where what computes is not installed.
+"""What pages show that takes networks, rendering or statistics to compute, stored for the run ``reference``,
+so that its book is built at once, and where what computes is not installed.
 
 ``python -m book.kept [PART …]`` makes ``book/_kept`` anew, or these parts of it.
 """
@@ -38,7 +38,7 @@ class Part:
         return getattr(import_module(self.module), self.function)(results)
 
     def key(self, results: Mapping[str, ChapterResult]) -> str:
-        """SHA-256 over what decides it: module and files, and what the chapters hand on."""
+        """SHA-256 over what decides it: module and files, and what the chapters pass to others."""
         results = results if self.own else reference_results()
         files = [self.module.replace(".", "/").removeprefix("book/") + ".py", *self.files]
         digests = [hashlib.sha256((FOLDER.parent / name).read_bytes()).hexdigest() for name in files]
@@ -73,7 +73,7 @@ def _read(file: Path) -> dict[str, str]:
 
 
 def stored_text(name: str, results: Mapping[str, ChapterResult]) -> str:
-    """The part ``name`` of a page: the kept one, or computed where that is of other results or other code.
+    """The part ``name`` of a page: the stored one, or computed where that is of other results or other code.
 
     Raises MissingError where it would have to be computed, and a package that it takes is not installed.
     """

@@ -38,7 +38,7 @@ STARTING_FACE = {"AU1": "E", "AU4": "A"}
 
 COARSE = 8
 """To multiples of this the untrained network's 8-bit weights are rounded: they are drawn by lot, so that 5
-bits do as well, and take half the room."""
+bits do as well, and take half the space."""
 
 _COLUMNS = 23
 
@@ -57,8 +57,8 @@ class LiveNetwork:
 
 
 def live_network() -> LiveNetwork:
-    """The first network of the run ``reference``. Raises RunStoreError where it is not kept, or is of another
-    structure than the page can compute.
+    """The first network of the run ``reference``. Raises RunStoreError where it is not stored, or is of
+    another structure than the page can compute.
     """
     run = open_run(REFERENCE)
     run.record()  # before heavy imports
@@ -106,7 +106,7 @@ def _rounded(values: "np.ndarray | torch.Tensor") -> list[float]:
 
 
 def live(results: Mapping[str, ChapterResult]) -> str:
-    """The part of the page that computes, as HTML in one line; where the reference's network is not kept, a
+    """The part of the page that computes, as HTML in one line; where the reference's network is not stored, a
     sentence that says so.
     """
     try:

@@ -42,7 +42,9 @@ FACE_NAME = CheckedText(
     " | ".join(get_args(FaceSource)) + " | the folder of your own faces.csv below FER_DATA",
     lambda name: name in get_args(FaceSource) or may_be_own(name),
 )
-"""The name of a face set. Whether one's own is there, is asked before a run, as of a real one."""
+"""The name of a face set. Whether a set of your pictures is there is tested before a run, as of a real
+one.
+"""
 
 FaceField = Annotated[
     str,
@@ -141,7 +143,7 @@ class ChapterParameters(Parameters):
     """What every chapter takes: which faces, which seed, which device."""
 
     needs_emotions: ClassVar[bool] = False
-    """Whether its networks are taught emotions, so that it cannot be about a set that never has any."""
+    """Whether its networks are trained on emotions, so that it cannot be about a set that never has any."""
 
     faces: FaceField = "lab"
     subjects: SubjectsField = 0
@@ -153,8 +155,8 @@ class ChapterParameters(Parameters):
 
     @classmethod
     def of_profile(cls, profiles: Profiles, profile: str, choices: Mapping[str, object]) -> dict[str, object]:
-        """What the profile sets for every chapter, then for this one, then both on the face set that is asked
-        for: ``profiles`` may have keys ``(profile, faces)``."""
+        """What the profile sets for every chapter, then for this one, then both on the face set that is
+        requested for: ``profiles`` may have keys ``(profile, faces)``."""
         faces = choices.get("faces", cls.model_fields["faces"].default)
         layers = (
             each.get(key, {}) for key in (profile, (profile, faces)) for each in (EVERY_CHAPTER, profiles)
@@ -176,7 +178,7 @@ class ChapterParameters(Parameters):
 
     @property
     def face_requests(self) -> tuple[FaceRequest, ...]:
-        """All face sets that the chapter opens: the one that it is about, then those that it sets beside it.
+        """All face sets that the chapter opens: the one that it is about, then the further ones.
 
         A real set among the latter may be absent on a machine.
         """
@@ -199,13 +201,13 @@ class ChapterParameters(Parameters):
         return ""
 
     def require(self, faces: "FaceSet") -> None:
-        """Raise DataError or ParameterError where the chapter cannot be about ``faces``: asked before
+        """Raise DataError or ParameterError where the chapter cannot be about ``faces``: called before
         anything is executed.
         """
 
 
 class NetworkParameters(ChapterParameters):
-    """What a chapter takes that asks trained networks."""
+    """Parameters of a chapter that evaluates trained networks."""
 
     population: str = Field(
         "",
@@ -215,7 +217,7 @@ class NetworkParameters(ChapterParameters):
 
     @property
     def populations(self) -> tuple[str, ...]:
-        """All populations that the chapter reads: the one that it is about, then those set beside it."""
+        """All populations that the chapter reads: the one that it is about, then the further ones."""
         return (self.population,) if self.population else ()
 
 
@@ -238,7 +240,7 @@ ROLE_PAIRS = CheckedText(
 
 
 class RoleParameters(NetworkParameters):
-    """What a chapter takes that asks networks of each role about people whom none has learned from."""
+    """Parameters of a chapter that evaluates networks of each role on held-out people."""
 
     roles: Annotated[str, AfterValidator(ROLE_PAIRS)] = Field(
         "emotions:units",
@@ -264,7 +266,7 @@ class RoleParameters(NetworkParameters):
 
     @property
     def populations(self) -> tuple[str, ...]:
-        """Those that the chapter is about, and those of the roles where they can be asked."""
+        """Those that the chapter is about, and those of the roles where they can be evaluated."""
         roles = () if self.skip_reason else (name for pair in self.pairs for name in pair)
         return tuple(dict.fromkeys((*super().populations, *roles)))
 
@@ -275,11 +277,11 @@ class RoleParameters(NetworkParameters):
 
     @property
     def skip_reason(self) -> str:
-        """As its parent's, of the parameters alone: why the first pair of roles cannot be asked."""
+        """As its parent's, of the parameters alone: why the first pair of roles cannot be evaluated."""
         return self.not_measured(self.pairs[0][0]) if self.pairs else ""
 
     def not_measured(self, name: str) -> str:
-        """Why networks of the population ``name`` cannot be asked about this run's people; empty if they
+        """Why networks of the population ``name`` cannot be evaluated on this run's people; empty if they
         can.
         """
         if self.faces not in get_args(FaceDomain):
@@ -301,7 +303,7 @@ class RoleParameters(NetworkParameters):
 
 
 class ComparedParameters(NetworkParameters):
-    """What a chapter takes that asks several populations, and rendered people who are told what to show."""
+    """Parameters of a chapter that evaluates several populations, and rendered people with chosen units."""
 
     beside: str = Field(
         "", description="further populations that are evaluated, by their names, separated by commas"
@@ -309,17 +311,17 @@ class ComparedParameters(NetworkParameters):
 
     @property
     def populations(self) -> tuple[str, ...]:
-        """The population that the chapter is about, then those set beside it."""
+        """The population that the chapter is about, then the further ones."""
         return (*super().populations, *self.others)
 
     @property
     def others(self) -> tuple[str, ...]:
-        """The populations that are set beside."""
+        """The further populations."""
         return tuple(listed(self.beside)) if self.beside else ()
 
     @property
     def domain(self) -> str:
-        """The synthetic domain whose people are told what to show: that of the faces, beside a real set
+        """The synthetic domain whose people show chosen units: that of the faces, with a real set
         ``lab``.
         """
         return self.faces if self.faces in get_args(FaceDomain) else "lab"

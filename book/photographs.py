@@ -1,7 +1,7 @@
-"""Which networks are asked about a photograph, and what a network is worth on photographs.
+"""Which networks are evaluated on a photograph, and how accurate a network is on photographs.
 
-``python -m book.photographs`` asks the network of the live page about FER2013's test pictures (``FER_DATA``)
-and keeps the share that it names rightly.
+``python -m book.photographs`` evaluates the network of the live page on FER2013's test pictures
+(``FER_DATA``) and keeps the share that it names rightly.
 """
 
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ PHOTOGRAPH_POPULATION = "photographs_zero_bias"
 """The population that learned people's photographs."""
 
 WORTH_FILE = Path(__file__).with_suffix(".csv")
-"""``network``, ``faces`` that it was asked about, how many ``pictures`` these are, and which share of them it
-named rightly: ``accuracy`` with the bounds ``low`` and ``high`` over pictures. Committed.
+"""``network``, ``faces`` that it was evaluated on, how many ``pictures`` these are, and which proportion of
+them it named rightly: ``accuracy`` with the bounds ``low`` and ``high`` over pictures. Committed.
 """
 
 
@@ -47,7 +47,9 @@ class PhotographAnswer:
 
 
 def photograph_networks() -> list[Member]:
-    """The kept networks that learned photographs; none where their population or weights are not here."""
+    """The stored networks that were trained on photographs; none where their population or weights are not
+    here.
+    """
     try:
         return [member for member in find_population(PHOTOGRAPH_POPULATION).kept() if member.has_weights]
     except FerError:
@@ -79,8 +81,8 @@ def answer_about_photograph(path: Path, *, cropped: bool = False) -> PhotographA
 
 
 def worth_on_photographs(network: str) -> tuple[Estimate, int, str] | None:
-    """The share of photographs that ``network`` names rightly, of how many, and of which set; None where it
-    is not kept.
+    """The proportion of photographs that ``network`` classifies correctly, of how many, and of which set;
+    None where it is not stored.
     """
     table = pd.read_csv(WORTH_FILE).set_index("network")
     if network not in table.index:
@@ -91,7 +93,7 @@ def worth_on_photographs(network: str) -> tuple[Estimate, int, str] | None:
 
 
 def measured_worth(network: "TrainedNetwork", name: str = "fer2013") -> dict[str, object]:
-    """A row of ``WORTH_FILE``: the ``network`` asked about the test pictures of the set ``name``. Raises
+    """A row of ``WORTH_FILE``: the ``network`` evaluated on the test pictures of the set ``name``. Raises
     DataError where that set has no emotion that the network names.
     """
     from face_sets.registry import open_faces

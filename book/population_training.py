@@ -35,7 +35,7 @@ def train_member(member: Member, *, device: str = "auto", replace: bool = False)
     process is at it.
 
     Raises DataError where one of another recipe, a damaged one or the record of a failure lies there and
-    ``replace`` is false, and where its faces are absent; Diverged, of which a record is kept, and
+    ``replace`` is false, and where its faces are absent; Diverged, of which a record is stored, and
     ParameterError as ``train``.
     """
     with ExitStack() as stack:
@@ -81,7 +81,7 @@ def train_network(member: Member, device: torch.device) -> dict:
         _keep_failure(member, record, fault)
         raise
     last = max(training.checkpoints)
-    # Validation cannot tell which epoch knows most shuffled labels by heart; the last one does.
+    # Validation cannot tell which epoch memorised most shuffled labels; the last one does.
     best_epoch = last if shuffled else training.best_epoch
     test, training_split = fold.split("test"), training_fold.split("train")
     by_epoch = []
@@ -122,7 +122,7 @@ def train_network(member: Member, device: torch.device) -> dict:
 def _train_on_units(
     member: Member, faces: FaceSet, fold: FaceSet, device: torch.device, started: tuple[float, float]
 ) -> dict:
-    """As ``train_network``, of a network that is taught the action units of the same pictures."""
+    """As ``train_network``, of a network that is trained on the action units of the same pictures."""
     population, seed, units = member.population, member.seed, faces.aus
     seed_everything(seed)
     model = build_network(population.network, len(units), faces.size[0], **population.options)
@@ -233,7 +233,7 @@ def _keep_answers(
 
 
 def _clear(member: Member) -> None:
-    """Remove what lies in the place of ``member``, and what killed processes left beside it."""
+    """Remove what lies in the place of ``member``, and what killed processes left next to it."""
     beside = [file for file in member.population.folder.glob(".*") if is_leftover(file, member.folder)]
     for folder in (member.folder, *beside):
         shutil.rmtree(folder, ignore_errors=True)

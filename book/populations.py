@@ -1,12 +1,13 @@
-"""Populations of trained networks: what the file ``populations.yaml`` asks for, and what of it is kept.
+"""Populations of trained networks: what the file ``populations.yaml`` requires, and which of it are stored.
 
-A network is known by its recipe, its faces and its seed, never by the code that trained it: a moved file asks
-for no hours again. Each lies in a folder of its own, which is whole or is not there, so a kill loses at most
+A network is known by its recipe, its faces and its seed, never by the code that trained it: a moved file
+costs no hours again. Each lies in a separate folder, which is whole or is not there, so a kill loses at most
 the network that was being trained, and a folder may come from another machine. One whose training diverged
 leaves a record of that in its folder, and is counted. Two of them may be roles between which a degree lies:
-networks that a claim measures, and those of the same recipe that were taught the units of the same pictures.
+networks that a claim measures, and those of the same recipe that were trained on the units of the same
+pictures.
 
-Light to import: every command asks what is kept. What trains, ``population_training``, imports this.
+Light to import: every command reads what is stored. What trains, ``population_training``, imports this.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -76,7 +77,7 @@ class TrainedMember(Record):
 
 
 class Kept(BaseModel):
-    """A population: members that are trained one by one, each kept in a folder of its own.
+    """A population: members that are trained one by one, each stored in a separate folder.
 
     A child has ``members``; ``settings``, a model of what decides them but for their seed, by which they are
     known; and ``faces``, which they learn from. ``core_minutes``: what a member
@@ -103,13 +104,13 @@ class Kept(BaseModel):
         return {m.seed: fault for m in self.members if (fault := m.fault()).startswith(DIVERGED)}
 
     def key(self) -> str:
-        """Changes with every member that is kept, or that failed."""
+        """Changes with every member that is stored, or that failed."""
         faults = [(member, member.fault()) for member in self.members]  # once: it reads all their files
         failed = [member.seed for member, fault in faults if fault.startswith(DIVERGED)]
         return self.key_of([member for member, fault in faults if not fault], failed)
 
     def key_of(self, members: "Sequence[Member]", failed: Iterable[int]) -> str:
-        """What ``key`` was when these ``members`` were kept, if they are still the same, and the seeds
+        """What ``key`` was when these ``members`` were stored, if they are still the same, and the seeds
         ``failed`` had failed.
         """
         return digest_of([[(member.seed, member.done()["files"]) for member in members], sorted(failed)])
@@ -118,10 +119,10 @@ class Kept(BaseModel):
 class Population(Kept, TrainingSettings):
     """Networks that differ in nothing but their seed: the fields of ``populations.yaml``, and the ``name``.
 
-    ``weights``: of so many networks, the first, the weights are kept (None: of all); of the others only
-    curves and answers. ``without``: tensors that are not kept, behind all that is asked. ``first_seed``: that
-    of the first network. ``fresh``: people drawn anew, whose pictures' answers are kept too. ``test_time``:
-    how the test split is answered, as of ``predict``.
+    ``weights``: of so many networks, the first, the weights are stored (None: of all); of the others only
+    curves and answers. ``without``: tensors that are not stored, behind all that is evaluated.
+    ``first_seed``: that of the first network. ``fresh``: people drawn anew, whose pictures' answers are
+    stored too. ``test_time``: how the test split is answered, as of ``predict``.
     """
 
     networks: int = Field(ge=1, le=100)
@@ -138,7 +139,7 @@ class Population(Kept, TrainingSettings):
 
     @property
     def members(self) -> list["Member"]:
-        """All networks that are asked for, kept or not."""
+        """All networks of the population, stored or not."""
         return [Member(self, self.first_seed + place) for place in range(self.networks)]
 
 
@@ -230,7 +231,7 @@ class Member:
 
     def fault(self) -> str:
         """Why it cannot be used: ``missing``, ``damaged``, ``of another recipe``, of other faces, why its
-        training failed, or what it answered otherwise than is said now; empty where it can.
+        training failed, or what it predicted by other settings than the present ones; empty where it can.
         """
         if not (self.folder / DONE).is_file():
             return self._failure() if (self.folder / FAILED).is_file() else "missing"
@@ -252,7 +253,7 @@ class Member:
         return "" if record["faces"] == faces else f"of the faces {record['faces']}; {faces} are made here"
 
     def _other_answers(self, record: Mapping) -> str:
-        """What was asked otherwise than the population says, where the record says how it was asked."""
+        """What was evaluated by other settings than the population has, where the record names them."""
         fresh = getattr(self.population, "fresh", None)
         now = {"test_time": getattr(self.population, "test_time", ""), "fresh": fresh}
         then = record | {"fresh": record.get("fresh") and FaceRequest(**record["fresh"])}
@@ -294,7 +295,7 @@ class Member:
 
     def network(self) -> "Classifier":
         """The network with the weights of the epoch that validation chose, in evaluation mode on the CPU.
-        Raises DataError where they are not kept.
+        Raises DataError where they are not stored.
         """
         from fer_lib.train.weights import load_weights
 
@@ -302,7 +303,7 @@ class Member:
 
     @property
     def has_weights(self) -> bool:
-        """Whether more than its curve and its answers is kept."""
+        """Whether more than its curve and its answers is stored."""
         return "weights.safetensors" in self.done()["files"]
 
     def curve(self) -> "pd.DataFrame":
@@ -318,7 +319,7 @@ class Member:
     def answers_by_epoch(self) -> "np.ndarray":
         """Indices (epochs, N) of the classes that the test split was given after each epoch, uint8: what
         choosing the epoch on those who are tested would have been worth. Raises DataError where they are not
-        kept, as of networks that were trained before this was asked.
+        stored, as of networks that were trained before this was recorded.
         """
         if not (self.folder / "epochs.npy").is_file():
             raise DataError(f"{self.folder}: no predictions after each epoch are stored")
@@ -326,7 +327,7 @@ class Member:
 
     def fresh_answers(self) -> "np.ndarray | None":
         """Probabilities (N, classes), float16, of the pictures of the population's ``fresh`` people, in their
-        order; None where none are kept, as of networks that were trained before they were asked for.
+        order; None where none are stored, as of networks that were trained before they were required.
         """
         return self._array("fresh.npy") if (self.folder / "fresh.npy").is_file() else None
 

@@ -31,7 +31,7 @@ GPU_WARNINGS = "Attempting to run cuBLAS, but there was no current CUDA context"
 
 def hush_gpu_training() -> None:
     """Keep from the page what torch says of trainings on a GPU that are as they should be: the gradients of a
-    recorded pass come from a stream of their own (``train.callbacks``).
+    recorded pass come from a separate stream (``train.callbacks``).
     """
     torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
     warnings.filterwarnings("ignore", GPU_WARNINGS)
@@ -117,7 +117,7 @@ class FaceSession(ferbook.session.Session):
         """The trained networks that the chapter is about: those of its parameter ``population``, else the one
         of chapter ``training``. Of which ``network`` they are goes into the run's record.
 
-        Raises ChapterError where no network of the population is kept, and as ``network``.
+        Raises ChapterError where no network of the population is stored, and as ``network``.
         """
         name = self.params.population
         if name:
@@ -133,11 +133,13 @@ class FaceSession(ferbook.session.Session):
         return networks
 
     def population(self, name: str) -> list[TrainedNetwork]:
-        """The networks of the population ``name`` whose weights are kept, by seed. Raises as ``members``."""
+        """The networks of the population ``name`` whose weights are stored, by seed. Raises as
+        ``members``.
+        """
         return [member.trained_network(self.device) for member in self.members(name) if member.has_weights]
 
     def members(self, name: str) -> list[Member]:
-        """What is kept of the population ``name``, by seed; it goes into the run's record, and what failed.
+        """What is stored of the population ``name``, by seed; it goes into the run's record, and what failed.
 
         Raises ChapterError where the chapter's parameters do not declare it: its result would not be noticed
         as out of date when there are more of them.
@@ -173,15 +175,15 @@ def open_chapter(name: str, namespace: Mapping[str, object]) -> FaceSession:
 
 
 FEWEST_STORED, FEWEST_OF_OWN = 5, 3
-"""Networks of a role at least: where all that are kept are asked, and in a run of one's own."""
+"""Networks of a role at least: where all that are stored are evaluated, and in your run."""
 
 
 def networks_of_pair(
     p: RoleParameters, pair: tuple[str, str], structure: str, kept: Callable[[str], Sequence[TrainedNetwork]]
 ) -> list[list[TrainedNetwork]]:
     """The networks ``kept`` of both populations of a ``pair`` of roles. Raises DataError where these cannot
-    be asked what the parameters ``p`` ask, are not of the ``structure`` (empty: of any), are no pair, or too
-    few.
+    be evaluated as the parameters ``p`` say, are not of the ``structure`` (empty: of any), are no pair, or
+    too few.
     """
     require_ceiling(*pair)
     if why := p.not_measured(pair[0]):

@@ -7,7 +7,7 @@ from ferbook.page.heat import heat
 from ferbook.page.style import Drawn, FigureError, listing, percent
 
 YOURS = "your run"
-"""What is drawn of this run beside the reference."""
+"""What is drawn of this run next to the reference."""
 
 
 def contender_dots(table: pd.DataFrame, label: str) -> Drawn:

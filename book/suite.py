@@ -1,5 +1,5 @@
-"""What the engine asks of this book: how its runs are named, which code and data its numbers depend on, the
-commands that know faces, and what is checked and made before a run.
+"""What the engine requires of this book: how its runs are named, which code and data its numbers depend on,
+the commands that know faces, and what is checked and made before a run.
 
 Read by every command, so heavy modules are imported inside the functions.
 """
@@ -34,7 +34,7 @@ class OpenedFaces(Record):
 
 
 class EvaluatedPopulation(Record):
-    """Which networks of a population a chapter asked: their seeds, and why others failed."""
+    """Which networks of a population a chapter evaluated: their seeds, and why others failed."""
 
     kept: list[int | str]
     failed: dict[str, str] = Field(default={})
@@ -48,7 +48,7 @@ class TrainedIn(Record):
 
 
 class FacesRecord(ChapterRecord):
-    """What chapters about faces note beside the engine's own; a chapter need not open any faces."""
+    """What chapters about faces note in addition to the engine's; a chapter need not open any faces."""
 
     data: OpenedFaces | None = None
     beside: list[OpenedFaces] = Field(default=[])
@@ -79,7 +79,7 @@ class FacesRecord(ChapterRecord):
 
     @property
     def extent(self) -> str:
-        """How many networks of populations were asked; empty where none was."""
+        """How many networks of populations were evaluated; empty where none was."""
         networks = sum(len(asked.kept) for asked in self.populations.values())
         return f"{networks} network{'s' * (networks > 1)}" if networks else ""
 
@@ -143,8 +143,9 @@ def _require_layer(chapter: str, model: ChapterParameters, training: ChapterPara
 def prepare(models: list[ChapterParameters]) -> None:
     """Make, or read and cache, each face set once and here: the user sees a progress bar, bad data stop the
     run before anything executes, and chapters that run side by side do not all make the same set. What a
-    layout never has is said before a picture is read. A rendered set that one chapter alone takes beside its
-    own is left to it: most are small, so one core makes them while the other chapters have the rest.
+    layout never has is reported before a picture is read. A rendered set that one chapter alone takes in
+    addition to its own is left to it: most are small, so one core makes them while the other chapters have
+    the rest.
     """
     from face_sets.describe import names_in_two_cases
     from face_sets.registry import named_source, open_faces, source_status
@@ -192,7 +193,7 @@ def _require_emotions(model: ChapterParameters) -> None:
 
 def _require_fit(model: ChapterParameters, faces: "FaceSet") -> None:
     """Raise DataError unless the faces have what the chapter needs, and a real set two people to test on in
-    the folds that are asked for, or in its split, where people are drawn again: of one no interval can be.
+    the folds that are requested, or in its split, where people are drawn again: of one no interval can be.
     """
     import numpy as np
 

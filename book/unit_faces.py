@@ -16,7 +16,7 @@ from synthetic_faces.people import STRANGERS
 from synthetic_faces.script import Script
 
 INTENSITIES = {"A": 0.2, "B": 0.4, "C": 0.6, "D": 0.8, "E": 1.0}
-"""The five intensities of FACS, as shares of a unit's full movement."""
+"""The five intensities of FACS, as proportions of a unit's full movement."""
 
 PAIRED_UNITS = ("AU1", "AU2", "AU4", "AU6", "AU9", "AU12", "AU17", "AU25")
 """Units that can be switched on two at a time; none excludes another."""
@@ -27,11 +27,11 @@ SITTER = STRANGERS + 2
 """Who sits for all pictures: a person of ``lab`` who is in no face set, so no network has learned from it."""
 
 FaceCode = dict[str, str]
-"""Unit -> its intensity, a letter of ``INTENSITIES``; empty at rest."""
+"""Unit -> its intensity, a letter of ``INTENSITIES``; empty if neutral."""
 
 
 def unit_codes() -> tuple[FaceCode, ...]:
-    """What the pictures show, in their order: the face at rest, each of ``AUS`` at five
+    """What the pictures show, in their order: the neutral face, each of ``AUS`` at five
     intensities, any two of ``PAIRED_UNITS`` at three each. 368 in all.
     """
     single = [{au: letter} for au in AUS for letter in INTENSITIES]

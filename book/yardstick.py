@@ -24,13 +24,13 @@ TEMPERATURES = (1 / 8, 8.0)
 enough."""
 
 _ROUNDING = 1e-3
-"""Share of a response by which it may differ with the batch that it was computed in."""
+"""Proportion of a response by which it may differ with the batch that it was computed in."""
 
 _LEVELS = 200
 """Parts into which the validation pictures are divided by a filter's response."""
 
 USUAL = 0.95
-"""Share of the test pictures that count as usual."""
+"""Proportion of the test pictures that count as usual."""
 
 
 class Calibration(BaseModel):
@@ -64,8 +64,8 @@ class Yardstick(BaseModel):
     usual: int
 
     def shares_below(self, maxima: np.ndarray) -> np.ndarray:
-        """(K,): to which share of the validation pictures each filter answers less than ``maxima`` (K,) says,
-        to half a per cent.
+        """(K,): in which proportion of the validation pictures each filter responds less than ``maxima`` (K,)
+        says, to half a per cent.
         """
         levels = map(np.searchsorted, self.quantiles, maxima)
         return np.minimum(1, np.array(list(levels)) / _LEVELS)
@@ -77,7 +77,7 @@ class Yardstick(BaseModel):
 
 
 def yardstick_of(networks: Sequence[TrainedNetwork], layer: str, device: torch.device | str) -> Yardstick:
-    """Ask ``networks``, which were taught alike, about the faces that the first learned from. Raises as
+    """Evaluate ``networks``, which were trained alike, on the faces that the first learned from. Raises as
     ``open_faces``.
     """
     first = networks[0]

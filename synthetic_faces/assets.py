@@ -125,7 +125,7 @@ class Assets:
 
         ``gender`` 0 male … 1 female; ``age`` ``CHILD`` … ``YOUNG`` … ``OLD``; ``height`` and
         ``proportions`` in [0, 1]; ``ancestry`` weights of ``ANCESTRIES``, summing to 1; ``local`` (129,) in
-        [-1, 1]. Muscle and weight stay at their middle: MakeHuman's do not reach the face.
+        [-1, 1]. Muscle and weight are at their middle: MakeHuman's do not reach the face.
         """
         weights = macro_weights(gender, age, height, proportions, ancestry)
         vertices = self.neutral.copy()
@@ -230,8 +230,8 @@ def load_assets(cache: Path | None = None) -> Assets:
 
 
 def cached_head(key: str, reader: Callable[[], Assets], cache: Path | None) -> Assets:
-    """The head that ``reader`` reads, with anny's units, from the folder ``cache`` if it was kept there by
-    ``key``; else it is kept. Raises AssetError where the cache cannot be written, and as ``reader``.
+    """The head that ``reader`` reads, with anny's units, from the folder ``cache`` if it was stored there by
+    ``key``; else it is stored. Raises AssetError where the cache cannot be written, and as ``reader``.
     """
     if cache is None:
         return reader()

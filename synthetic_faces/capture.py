@@ -57,7 +57,7 @@ class Capture:
     Spreads. ``pose`` and ``light`` scale the spread of head pose and light (1: natural, 0: none); ``tilt`` is
     the standard deviation, in radians, by which the camera is held askew; ``exposure`` that of the light's
     amount, in stops, and ``contrast`` that of the logarithm of the contrast. ``levels`` in [0, 1]: the
-    largest fraction of the way on which a picture's darkest and lightest hundredth are stretched to black and
+    largest fraction by which a picture's darkest and lightest hundredth are stretched to black and
     white, as picture editors do.
 
     What people do with head and hands. ``turned``: fraction of pictures in which the head turns and tilts
@@ -67,10 +67,10 @@ class Capture:
 
     Crop. ``window`` is half the width of the crop of an average face, in metres; ``zoom`` the standard
     deviation of its logarithm. ``centre`` is the height of its middle, from 0 at the eyes to 1 at the lips;
-    ``follow`` the fraction of the way on which it goes with a turning head, and ``crop`` the standard
+    ``follow`` the fraction by which it goes with a turning head, and ``crop`` the standard
     deviation of its place, as a fraction of half the width.
 
-    Fractions of pictures, in [0, 1]: ``scenery`` with a background of its own: plain white or black, or with
+    Fractions of pictures, in [0, 1]: ``scenery`` with another background: plain white or black, or with
     things in it; ``occluders`` where a hand, a bar or strands of hair cover part of the face; ``captions``
     with a line of letter-like marks across.
 
@@ -199,7 +199,7 @@ class Shot:
 def draw_shot(rng: np.random.Generator, capture: Capture, emotion: str = "neutral") -> Shot:
     """Head pose, gaze, light, background, what is in the way, and the picture's quality, for one picture.
 
-    Of somebody who shows ``emotion``: it tells what ``Capture.bowed`` and ``hands`` are.
+    Of a person who shows ``emotion``, which decides what ``Capture.bowed`` and ``hands`` are.
     """
     pose, light = capture.pose, capture.light
     yaw, pitch, roll = pose * rng.standard_normal(3) * (0.10, 0.06, 0.04)

@@ -1,4 +1,4 @@
-"""The lines that expressions and age leave in a face: which ones somebody has, and where they run.
+"""The lines that expressions and age leave in a face: which ones a person has, and where they run.
 
 A crease is an arc on the template head, seen from the front: a parabola around a point. Where it runs is
 the person's; how deep it is follows from what the face does (``render.WRINKLES``).

@@ -1,4 +1,4 @@
-"""The synthetic domains: what each stands in for, who is in it, what they show and how it is photographed."""
+"""The synthetic domains: what each replaces, who is in it, what they show and how it is photographed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -25,7 +25,7 @@ class Domain:
 
     ``subjects`` and ``size`` (pixels): what is made by default; ``counts``: sequences of
     each emotion with that many subjects, in proportion with others (``sequence_counts``). ``first_person``:
-    the number of the first person, so that two domains share nobody.
+    the number of the first person, so that two domains have no person in common.
 
     ``head``: folder of the head model that its people have, below the user's data; without one anny's.
 
@@ -60,7 +60,7 @@ class Domain:
         return tuple(self.counts)
 
 
-# Stands in for CK+: posed expressions from neutral to apex, frontal, in even light.
+# Replaces CK+: posed expressions from neutral to apex, frontal, in even light.
 LAB = Domain(
     name="lab",
     subjects=118,
@@ -78,7 +78,7 @@ LAB = Domain(
     spread=Spread(intensity=(0.85, 1.0), jitter=0.08, drop=0.0, extra=0.06),
 )
 
-# Stands in for FER2013: single pictures with pose, light, blur, occlusion, weak expressions and wrong labels.
+# Replaces FER2013: single pictures with pose, light, blur, occlusion, weak expressions and wrong labels.
 WILD = Domain(
     name="wild",
     subjects=2000,
@@ -137,7 +137,7 @@ WILD = Domain(
     mislabelled=0.06,
 )
 
-# Stands in for NovaEmotions: players before a webcam, labelled by the votes of a crowd.
+# Replaces NovaEmotions: players before a webcam, labelled by the votes of a crowd.
 GAME = Domain(
     name="game",
     subjects=40,
@@ -164,7 +164,7 @@ GAME = Domain(
     crowd=Crowd(),
 )
 
-# Stands in for CASME II: clips of micro-expressions, less than half a second at 200 frames per second.
+# Replaces CASME II: clips of micro-expressions, less than half a second at 200 frames per second.
 MICRO = Domain(
     name="micro",
     subjects=26,
@@ -203,7 +203,7 @@ def domain_named(name: str) -> Domain:
 
 
 def require_head(domain: Domain, head: object) -> None:
-    """Raise SettingError where people of ``domain`` have heads of a model of their own, and there is no
+    """Raise SettingError where people of ``domain`` have heads of another model, and there is no
     ``head``, its folder.
     """
     if domain.head and head is None:
@@ -228,7 +228,7 @@ OPTIONS = {"timing": TIMINGS, "family": tuple(FAMILIES), "units": ("free",)}
 
 def with_options(domain: Domain, timing: str = "", family: str = "", units: str = "") -> Domain:
     """``domain`` with its units moving as ``timing`` says, one of ``timing.TIMINGS``, and people of
-    ``family``, one of ``FAMILIES``, and with ``units`` that are ``free``; as it is where none is said.
+    ``family``, one of ``FAMILIES``, and with ``units`` that are ``free``; as it is where none is given.
 
     Raises SettingError for any other, for a timing where there are no sequences in which it could act, and
     for a family of people who have another head model.

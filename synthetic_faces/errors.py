@@ -23,7 +23,7 @@ def require_between(settings: object, **limits: tuple[float, float]) -> None:
 
 
 class AssetError(Exception):
-    """The data of the head, or a package, are missing or damaged, or cannot be kept."""
+    """The data of the head, or a package, are missing or damaged, or cannot be stored."""
 
     exit_code = 2
 

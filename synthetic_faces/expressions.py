@@ -30,7 +30,7 @@ FREE_SHARE, FREE_INTENSITY = 0.17, (0.25, 1.0)
 """Of AUs that are shown each by itself: as many of them as an expression has, and clearly."""
 
 FAINT = 0.05
-"""What moves less than this fraction of the full expression does not move: nobody could code it."""
+"""What moves less than this fraction of the full expression does not move: no coder could see it."""
 
 _LOPSIDED = 0.3
 # A weak AU27 would be no other than AU26.
@@ -70,7 +70,7 @@ VARIANTS = {
         ".34: 1 .97 1, 4 .95 .85, 20 .93 .95, 25 .85 .6, 2 .5 .6, 5 .75 .9, 26 .3 .45, 7 .15 .35",
         ".20: 1 .95 1, 2 .95 .75, 4 .85 .7, 5 .95 1, 25 .85 .6, 26 .35 .5, 20 .6 .8, 27 .32 .65",
         ".17: 1 .95 .95, 4 .95 .9, 20 .9 .9, 5 .4 .6, 25 .55 .5, 7 .35 .4",
-        # The brows stay where they are.
+        # The brows do not move.
         ".17: 5 .9 .95, 20 .95 .95, 25 .8 .6, 4 .4 .6, 7 .15 .3, 1 .2 .5, 12 .06 .3, 15 .08 .3",
         ".12: 1 .9 .65, 4 .8 .5, 5 .7 .6, 20 .65 .55, 25 .5 .4, 2 .3 .4",
     ),
@@ -99,7 +99,7 @@ VARIANTS = {
         ".22: 1 .97 1, 2 .97 1, 5 .85 .85, 27 .95 .8, 25 1 .7",
         ".09: 1 .95 1, 2 .95 1, 5 .9 .8, 14 .05 .3",
         ".09: 1 .95 .9, 2 .97 1, 26 .8 .6, 25 .9 .5",
-        # The brows stay where they are.
+        # The brows do not move.
         ".12: 5 .97 1, 26 .9 .8, 25 1 .6, 1 .15 .5, 4 .1 .4",
         ".09: 2 .95 1, 1 .5 .7, 5 .8 .8, 26 .75 .6, 20 .15 .4, 12 .1 .4",
         ".09: 1 .85 .55, 2 .9 .55, 5 .45 .45, 26 .5 .4, 25 .6 .35",
@@ -151,7 +151,7 @@ class Spread:
     ``natural``: the variants are those of pictures on the web, ``expressions_web.NATURAL``, where there are
     any. ``free``: no variant at all; of every expression but the neutral one each AU is shown by itself, with
     the chance ``FREE_SHARE`` and an intensity drawn evenly from ``FREE_INTENSITY``, at least one, so that no
-    AU tells another nor the emotion.
+    AU predicts another or the emotion.
     """
 
     intensity: tuple[float, float] = (0.75, 1.0)

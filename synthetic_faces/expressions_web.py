@@ -59,7 +59,7 @@ NATURAL: dict[str, tuple[Variant, ...]] = {
     ),
     "sadness": variants(
         ".28: 1 .95 1, 4 .75 .6, 15 .92 .95, 17 .65 .5, 43 .2 .4",
-        # The lids low, the mouth nearly at rest.
+        # The lids low, the mouth nearly neutral.
         ".24: 1 .8 .8, 4 .6 .5, 43 .4 .5, 15 .5 .5, 7 .2 .3, 14 .2 .3, 17 .2 .3",
         ".14: 6 .6 .5, 15 .97 1, 17 .8 .7, 4 .5 .5, 1 .4 .6",
         # Crying with a square mouth, the eyes pressed shut.
@@ -76,7 +76,7 @@ NATURAL: dict[str, tuple[Variant, ...]] = {
         # An O of the lips.
         ".18: 1 .9 1, 2 .95 1, 5 .9 1, 18 .5 .6, 22 .7 .7, 25 1 .6, 26 .8 .7",
         ".08: 5 1 1, 26 .9 1, 25 1 .6, 1 .3 .5",
-        # The mouth stays shut.
+        # The mouth is shut.
         ".09: 1 .95 1, 2 .97 1, 5 .95 1",
     ),
 }

@@ -79,9 +79,9 @@ OPPOSED_LIMIT = 0.3
 def resolve_alternatives(intensities: np.ndarray) -> np.ndarray:
     """AU intensities (len(AUS), 2) as one face can show them; the given array is left as it is.
 
-    Of the two groups of each of ``ALTERNATIVES``, in order, the one with the stronger AU stays (the first of
-    equals) and the other goes. A jaw that drops parts the lips: AU25 is at least half of AU26 and AU27. The
-    weaker of ``OPPOSED`` is at most ``OPPOSED_LIMIT`` on each half of the face.
+    Of the two groups of each of ``ALTERNATIVES``, in order, the one with the stronger AU remains (the first
+    of equals) and the other goes. A jaw that drops parts the lips: AU25 is at least half of AU26 and AU27.
+    The weaker of ``OPPOSED`` is at most ``OPPOSED_LIMIT`` on each half of the face.
     """
     levels = intensities.copy()
     for groups in ALTERNATIVES:
@@ -105,7 +105,7 @@ TO_THE_END = {action: 1.0 for action in ("jawOpen", "mouth-open", "mouthRollUppe
 
 
 def action_weights(intensities: np.ndarray, units: np.ndarray, action_names: list[str]) -> np.ndarray:
-    """(A,): the facial actions that show AU ``intensities`` (len(AUS), 2) in somebody with ``units``.
+    """(A,): the facial actions that show AU ``intensities`` (len(AUS), 2) in a person with ``units``.
 
     ``units`` (len(AUS), 3, A): the actions of each AU at full intensity of the left half, of the right half,
     and of the stronger of both, as ``muscles.Muscles`` has them. Where several AUs move the same action they

@@ -1,4 +1,4 @@
-"""Hair: where it grows on the head, and long hair as a mesh of its own that falls next to the face."""
+"""Hair: where it grows on the head, and long hair as a separate mesh that falls next to the face."""
 
 import math
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def grid_triangles() -> np.ndarray:
 
 
 def grid_coordinates() -> np.ndarray:
-    """float32 (P, 3): material coordinates of every ``LongHair``: cosine and sine of the way around, way
+    """float32 (P, 3): material coordinates of every ``LongHair``: cosine and sine of the angle around, way
     down.
     """
     down, around = np.mgrid[:DOWNWARDS, :AROUND]

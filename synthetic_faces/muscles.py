@@ -45,7 +45,7 @@ def draw_muscles(
     rng: np.random.Generator,
     action_units: Mapping[str, ActionUnit] = ACTION_UNITS,
 ) -> Muscles:
-    """Somebody's muscles.
+    """Muscles of a person.
 
     ``makehuman``: (lowest, highest) fraction of MakeHuman's build of an AU, the rest being Face Units'.
     ``action_units``: AU -> how the head's actions build it.

@@ -180,7 +180,7 @@ def eye_direction(p: wp.vec3):
 def eye_albedo(d: wp.vec3, s: Uniforms):
     """Reflectance of an eyeball in the direction ``d`` from its middle."""
     angle = wp.acos(wp.clamp(-d[1], -1.0, 1.0))
-    # Not as white as it is said to be: seldom much lighter than light skin, and redder in its corners.
+    # Not pure white: seldom much lighter than light skin, and redder in its corners.
     albedo = 0.82 * (1.0 - 0.3 * step_between(0.5, 1.0, angle))
     if angle < 0.5:
         # Darkest at its rim and behind the upper lid; light gathers opposite to where it comes in.
@@ -193,7 +193,7 @@ def eye_albedo(d: wp.vec3, s: Uniforms):
 
 @wp.func
 def behind_lips(p: wp.vec3):
-    """Share of light that reaches a point inside the mouth."""
+    """Proportion of light that reaches a point inside the mouth."""
     return 1.0 - 0.93 * step_between(-0.148, -0.108, p[1])
 
 

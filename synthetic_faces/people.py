@@ -102,7 +102,7 @@ class Looks:
     Shares in [0, 1]: ``beard``, ``moustache`` and ``stubble`` of the men; ``long_hair`` of the women, and a
     sixth of it of the men; ``bangs`` of all who are not bald; ``makeup`` of the women; ``covered`` of all
     wear a hat or a scarf, ``glasses`` of all glasses, of which ``dark_glasses`` have dark lenses. ``folds``
-    in [0, 1]: the greatest depth of the lines from the nose to the mouth's corners that are there at rest, at
+    in [0, 1]: the greatest depth of the lines from the nose to the mouth's corners of a neutral face, at
     any age; ``makehuman``: (low, high) fraction of MakeHuman's targets in how people's muscles build their
     AUs, the rest being Face Units'; ``breadth``: (low, high) in [-1, 1], narrow and long … broad and short,
     of faces that have it in all parts alike; without it the parts differ each by itself.
@@ -158,12 +158,12 @@ class Person:
     """One synthetic adult: the neutral head ``vertices`` (N, 3) in metres, and how it is painted.
 
     ``grown`` (N, 3), metres: how far inside scalp, beard and moustache a vertex lies, negative elsewhere;
-    ``vertices`` stand off the skin there by the hair's volume. ``long_hair`` and ``glasses`` are None for
+    ``vertices`` lie off the skin there by the hair's volume. ``long_hair`` and ``glasses`` are None for
     most.
 
     Reflectances ``skin``, ``hair``, ``brow`` and ``clothes`` and the shares ``lips`` (of the skin's
     reflectance), ``stubble``, ``beard``, ``moustache``, ``freckles``, ``bags`` (under the eyes),
-    ``eye_shadow``, ``creases`` (lines that stay at rest) and ``folds`` (those next to the mouth) lie in [0,
+    ``eye_shadow``, ``creases`` (lines of the neutral face) and ``folds`` (those next to the mouth) lie in [0,
     1]; ``iris`` is its reflectance. Lengths in metres: ``brow_height``, ``brow_arch``, ``brow_thickness``;
     ``neckline``: where clothes begin in the template. ``hair_density`` is the fraction of scalp covered,
     ``cloth`` 1 where a hat or a scarf covers it and ``hair`` is its reflectance, else 0;
@@ -321,7 +321,7 @@ def _tooth_shift(assets: Assets) -> np.ndarray:
     lower = assets.in_group(TEETH) & ~upper
     shift = np.zeros_like(assets.template)
     height = assets.template[:, 2]
-    # Fraction of the way to the biting edge.
+    # Fraction of the height to the biting edge.
     down = np.clip((0.6794 - height) / 0.0194, 0, 1)
     shift[upper, 2] = -0.0045 * down[upper]
     shift[upper, 1] = -0.0015 * down[upper]
@@ -352,7 +352,7 @@ def _draw_long_hair(
     vertices: np.ndarray, assets: Assets, fringe: bool, scarf: bool, rng: np.random.Generator
 ) -> LongHair:
     middle, half_head, top = measure_head(vertices, assets)
-    # A square jaw and heavy cheeks need more room than a skull does.
+    # A square jaw and heavy cheeks need more space than a skull does.
     off = (vertices - middle)[assets.in_group(SKIN) & (assets.region("ears") < 0.3)]
     cheeks = off[(np.abs(off[:, 0]) > 0.6 * half_head) & (np.abs(off[:, 2]) < 0.9 * half_head)]
     room = max(half_head, 1.03 * float(np.hypot(cheeks[:, 0], cheeks[:, 1] / 1.32).max()))

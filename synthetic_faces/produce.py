@@ -35,7 +35,7 @@ class Recipe:
     looked at; without it all. ``units``: ``free``, each by itself, whatever the emotion (``Spread.free``);
     without it as people show the emotion.
 
-    The same recipe gives the same set, as long as the domain's version stays. Person k of a seed, and what
+    The same recipe gives the same set, as long as the domain's version is. Person k of a seed, and what
     this person does when showing an emotion for the n-th time, is the same in sets of any number of people;
     who shows which emotions is not. Raises SettingError for a value out of range.
     """
@@ -129,7 +129,7 @@ def produce(
 
 
 def empty_arrays(number: int, size: int) -> dict[str, np.ndarray]:
-    """Room for ``number`` pictures, each a ``render.Rendered``."""
+    """Empty arrays for ``number`` pictures, each a ``render.Rendered``."""
     return {
         "pixels": np.empty((number, size, size), np.uint8),
         "masks": np.empty((number, size, size), np.uint32),

@@ -1,4 +1,4 @@
-"""What can stand before the skin: long hair, glasses, hands and bars, single strands of hair."""
+"""What can be before the skin: long hair, glasses, hands and bars, single strands of hair."""
 
 import warp as wp
 
@@ -7,7 +7,7 @@ from synthetic_faces.uniforms import Uniforms, step_between
 # A ray that meets nothing ends here, in metres.
 FAR = 3.0
 NOTHING, FRAME, LENS = 0, 1, 2
-# More than gradient noise of two octaves, one and 0.7, ever is: each stays below sqrt(3) / 2.
+# More than gradient noise of two octaves, one and 0.7, ever is: each is below sqrt(3) / 2.
 RAGGED = 1.5
 
 
@@ -29,7 +29,8 @@ def inside_hair(p: wp.vec3, coordinates: wp.vec3, s: Uniforms):
         margin = wp.abs(x) - width
     if wp.abs(margin) > RAGGED * s.loose:
         return margin
-    # Locks end here and there, not along a line, and single hairs beside them: noise that runs down the hair.
+    # Locks end here and there, not along a line, and single hairs next to them: noise that runs down the
+    # hair.
     lock = wp.vec3(coordinates[0] * 9.0, coordinates[1] * 9.0, coordinates[2] * 3.0)
     roughness = wp.noise(wp.rand_init(s.texture, 9), lock)
     roughness += 0.7 * wp.noise(wp.rand_init(s.texture, 10), wp.vec3(lock[0] * 6.0, lock[1] * 6.0, lock[2]))

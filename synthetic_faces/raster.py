@@ -15,14 +15,14 @@ from synthetic_faces.uniforms import CAMERA_DISTANCE, Spot, Uniforms, within
 wp.set_module_options({"enable_backward": False})
 
 HAIR = LASH + 1
-"""Group of the triangles of long hair, beside those of the head."""
+"""Group of the triangles of long hair, after those of the head."""
 
 UNCOVERED = wp.constant(wp.uint64(0xFFFFFFFFFFFFFFFF))
 """What a sample holds that no triangle covers."""
 
 # Depths lie in [0, 2]; a word keeps them in 32 bits.
 DEEP = wp.constant(2147483648.0)
-# By this share of itself a triangle is drawn larger, so that no gap opens between neighbours.
+# By this proportion of itself a triangle is drawn larger, so that no gap opens between neighbours.
 OVERLAP = wp.constant(1.0e-4)
 
 
@@ -95,7 +95,7 @@ def span(a: float, b: float, c: float, size: int):
 
 @wp.struct
 class Footprint:
-    """A triangle on a grid of samples: the rectangle around it, and in ``first`` the shares of its three
+    """A triangle on a grid of samples: the rectangle around it, and in ``first`` the weights of its three
     corners at the first sample of the rectangle, in ``across`` and ``down`` how they change to the next
     column and row; ``pace`` is one over ``across``.
     """
@@ -157,7 +157,7 @@ def inverse(x: float):
 @wp.func
 def stretch(t: Footprint, start: wp.vec3):
     """First and last column of a row, as far as the rectangle's first, that lie within a triangle; ``start``:
-    the shares of its corners at that first one.
+    the weights of its corners at that first one.
     """
     low = wp.float32(0.0)
     high = float(t.right - t.left)

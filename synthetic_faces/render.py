@@ -30,7 +30,7 @@ from synthetic_faces.uniforms import CAMERA_DISTANCE, Strands, Uniforms
 PIVOT = np.array([0.0, 0.09, -0.06])
 
 
-# Rays that look for the sky from each vertex, and how far things stand in their way, in metres.
+# Rays that look for the sky from each vertex, and how near things block them, in metres.
 SKY_RAYS, SKY_REACH = 96, 0.05
 # A pixel that differs from its neighbours by less than this fraction of their mean needs no further samples.
 EVEN = 0.08
@@ -41,7 +41,7 @@ LIT_DEPTH = 0.03
 # Fraction of an AU's largest movement above which skin counts as its region.
 MASK_THRESHOLD = 0.2
 
-# Wrinkle -> the AUs that make it, and its depth at rest as a fraction of the person's creases.
+# Wrinkle -> the AUs that make it, and its neutral depth as a fraction of the person's creases.
 WRINKLES = {
     "forehead": ({"AU2": 1.2}, 0.8),
     "forehead_middle": ({"AU1": 1.3}, 0.8),
@@ -63,7 +63,7 @@ class Rendered(NamedTuple):
 
     ``pixels`` uint8 (S, S). ``masks`` uint32 (S, S): bit i is set where the skin seen at a pixel would be
     moved by ``AUS[i]`` at full intensity, on both sides, by more than a fifth of the largest movement of that
-    AU; what stands in front of the face is in no mask. ``landmarks`` float32 (68, 2): column and row of the
+    AU; what is in front of the face is in no mask. ``landmarks`` float32 (68, 2): column and row of the
     points of ``landmarks.LANDMARKS``, seen or not; 0 is the picture's left or upper edge, a pixel's centre
     lies at + 0.5.
     """
@@ -105,8 +105,8 @@ class Renderer:
 
     ``antialias``: samples per pixel and direction where one differs from its neighbours; elsewhere one is
     enough. Runs on a CUDA device where Warp finds one, else on one CPU core. Building the first one on a
-    machine compiles the kernel (some seconds); it is kept in the folder ``cache``, else where Warp keeps its
-    own.
+    machine compiles the kernel (some seconds); it is stored in the folder ``cache``, else where Warp keeps
+    its own.
     """
 
     def __init__(self, assets: Assets, size: int, antialias: int = 2, cache: Path | None = None) -> None:
@@ -206,10 +206,10 @@ class Renderer:
         )
 
     def unit_movements(self, muscles: Muscles) -> np.ndarray:
-        """float32 (N, len(AUS)): how far each AU at full intensity moves a vertex in somebody with
+        """float32 (N, len(AUS)): how far each AU at full intensity moves a vertex in a person with
         ``muscles``, as a fraction of its largest movement.
 
-        Only skin that can be seen moves here: teeth, tongue, lashes, eyes and the inside of the mouth stay at
+        Only skin that can be seen moves here: teeth, tongue, lashes, eyes and the inside of the mouth are at
         0.
         """
         weights = muscles.units.sum(axis=1)
@@ -264,7 +264,7 @@ class Renderer:
             radiance[rough] = light.reshape(samples.shape).mean(axis=1)
 
     def _grid(self, steps: int) -> tuple[wp.array, ...]:
-        """Depths and strips of lashes, and room for the light and the masks of as many samples."""
+        """Depths and strips of lashes, and arrays for the light and the masks of as many samples."""
         side = steps * self.size
         kinds = {wp.uint64: (side, side), wp.int32: (side, side), float: side**2, wp.uint32: side**2}
         return tuple(wp.empty(shape, dtype=kind, device=self.device) for kind, shape in kinds.items())
@@ -337,7 +337,7 @@ class Renderer:
         return weights + [more.get(name, 0.0) for name in self._names]
 
     def _uniforms(self, shot: Shot, capture: Capture) -> Uniforms:
-        """What the kernels are told of a shot of the person who sits there."""
+        """Settings of the kernels for a shot of the person who sits there."""
         eyes, lips, scale = self._face
         pivot = eyes + PIVOT
         # The camera goes round the resting head instead of the head turning before the camera.
@@ -353,7 +353,7 @@ class Renderer:
         view.fill_light = turn @ _towards(-0.8 * math.copysign(1, azimuth), 0.1)
         right, forward, up = (turn @ _rotation(0, 0, shot.tilt)).T
         view.window = capture.window * scale * shot.zoom
-        # The crop goes some of the way with the face, then as far off it as the shot says.
+        # The crop goes partly with the face, then as far off it as the shot says.
         shift = capture.follow * (centre - aim)
         across = shift @ right + view.window * shot.offset[0]
         height = shift @ up + view.window * shot.offset[1]

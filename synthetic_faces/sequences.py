@@ -62,9 +62,9 @@ class Course:
 def plan(domain: Domain, subjects: int, seed: int) -> list[Sequence]:
     """The sequences of a set, sorted by person, label and repeat.
 
-    The sequences of an emotion are spread over the people as evenly as can be: nobody shows it twice before
-    all have shown it once. Whose turn it is first is drawn for each emotion and person. Everybody is in at
-    least one sequence: whoever would be in none takes one over from the person in the most.
+    The sequences of an emotion are spread over the people as evenly as can be: no person shows it twice
+    before all have shown it once. Whose turn it is first is drawn for each emotion and person. Everybody is
+    in at least one sequence: whoever would be in none takes one over from the person in the most.
     """
     shares = np.zeros((subjects, len(domain.counts)), int)
     for column, (emotion, count) in enumerate(sequence_counts(domain, subjects).items()):
@@ -139,7 +139,7 @@ def perform(domain: Domain, seed: int, sequence: Sequence, course: Course) -> Pe
     rng = _sequence_rng(domain, seed, Stream.TIMING, sequence)
     rising, phase = domain.course == "rise", np.array(course.phase)
     if domain.timing == "in_turn":
-        # The strength is drawn, not the expression's own, which would tell what it is.
+        # The strength is drawn, not the expression's own, which would reveal it.
         apex = rng.uniform(*domain.spread.intensity) * events()
         progress = turns(sequence.emotion, phase, rng)
     else:

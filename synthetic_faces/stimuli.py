@@ -1,6 +1,6 @@
 """Stimuli for anybody's detector of action units: who shows what, how it is taken, and the pictures.
 
-Every person shows, before the same even light and straight ahead: a face at rest, each unit alone in five
+Every person shows, before the same even light and straight ahead: a neutral face, each unit alone in five
 doses, each unit that has sides on either side alone, and several units together, some as an emotion. Some
 units are shown again with one thing changed: the head is turned, the skin or the age is another, the light
 is. No two pictures have the same noise of the sensor, nor quite the same place, as of a real camera.
@@ -30,12 +30,12 @@ AUDITED = 350_000
 """First of the people's numbers: they are in no set."""
 
 FEWEST_PEOPLE = 6
-"""With fewer nothing that is seen in them can be told of others."""
+"""With fewer nothing that is seen in them holds for others."""
 
 DOSES = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 REST_PICTURES = 5
-"""Of each person at rest: what all others are compared with."""
+"""Neutral pictures of each person: what all others are compared with."""
 
 TOGETHER = ("AU1 AU2", "AU1 AU4", "AU1 AU2 AU5", "AU4 AU7", "AU6 AU12", "AU12 AU25", "AU9 AU17", "AU15 AU17")
 """Units that are often shown together."""
@@ -67,7 +67,7 @@ GROWN, AGED = Looks(age=(0.67, 0.8)), Looks(age=(1.0, 1.0))
 
 
 def stimuli_table(people: int, seed: int = 0) -> pd.DataFrame:
-    """What is to be rendered, one row per picture: ``file`` (a number that tells nothing), ``person`` (from
+    """What is to be rendered, one row per picture: ``file`` (a number without meaning), ``person`` (from
     0), ``part`` (rest, dose, side, together, emotion or a kind of ``CHANGES``), ``condition``, ``unit``
     (several are separated by a blank), ``dose``, ``side`` (both, left, right: the subject's), ``emotion``,
     and ``AU1_left`` … the intensities in [0, 1].

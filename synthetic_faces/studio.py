@@ -1,4 +1,4 @@
-"""A studio: one person, one light, and the action units that were asked for."""
+"""A studio: one person, one light, and the action units that were requested."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ class Studio:
 
     The ``seed`` is that of the domain: its person k is the person k of its sets, or of those of ``family``,
     one of ``domains.FAMILIES``. Pictures have ``size`` x ``size`` pixels. The head and the compiled kernels
-    are kept in the folder ``cache``, without one not at all and where Warp keeps its own; ``head`` as in
+    are stored in the folder ``cache``, without one not at all and where Warp keeps its own; ``head`` as in
     ``workers.render_people``. Raises SettingError for an unknown domain or family.
     """
 
@@ -58,7 +58,7 @@ class Studio:
         self.seed = seed
         self.capture = Capture(pose=0, light=0, blur=(0, 0), noise=(0, 0), window=self.domain.capture.window)
         self._renderer = Renderer(load_head(head, cache), size, cache=cache)
-        # Everybody is taken alike: what differs between two pictures is who and what was asked for.
+        # Everybody is taken alike: what differs between two pictures is who and what was requested.
         shot = draw_shot(np.random.default_rng(0), self.capture)
         background = (0.45, 0.0, 0.0)
         self._shot = replace(shot, gaze=(0.0, 0.0), lids=0.02, gloss=0.15, background=background)

@@ -16,7 +16,8 @@ from synthetic_faces.facs import AUS, SIDED
 
 TIMINGS = ("by_unit", "together", "in_turn")
 """How the units of a sequence move: each when ``SCHEDULES`` says, all along one cosine, or ``EVENTS`` in
-turn, which are the same whatever the clip's class: nothing but their order, one of ``ORDERS``, tells it.
+turn, which are the same whatever the clip's class: nothing but their order, one of ``ORDERS``, distinguishes
+it.
 """
 
 EVENTS = (("AU1", "AU2"), ("AU12",), ("AU25", "AU26"))
@@ -30,7 +31,7 @@ ORDERS = {
     "other": (2, 1, 0),
 }
 """Class of a clip -> which of ``EVENTS`` comes first, second and third. Each comes in each place in one class
-at least and in two at most, so that no frame alone tells a class.
+at least and in two at most, so that no frame alone reveals a class.
 """
 
 _TURN, _STRAY = 0.3, 0.05
@@ -51,7 +52,7 @@ def schedule(*rows: str, wander: float = WANDER) -> tuple[np.ndarray, float]:
     """``(times, wander)``: float64 (len(AUS), 4) of ``rows`` such as ``"6 7: .08 .45 .08 .4"``, and how far
     the delays of single clips stray.
 
-    After the AUs' numbers: how long after the first unit they begin, and how long they rise, stay and fall,
+    After the AUs' numbers: how long after the first unit they begin, and how long they rise, last and fall,
     all as fractions of the clip. The row ``rest`` comes last, and is about all others.
     """
     times = np.full((len(AUS), 4), np.nan)
@@ -80,7 +81,7 @@ SCHEDULES = {
         "5: 0 .12 .15 .35", "25 26 27: .03 .17 .15 .45", "1 2: .2 .17 .1 .4", "rest: .2 .2 .1 .4"
     ),
     # What is felt leaks first, most in the upper face (Porter, ten Brinke & Wallace 2012), and is cut short
-    # by chin and lips, which press it down and stay longest (Ekman & Friesen 1982 on masked, damped smiles).
+    # by chin and lips, which press it down and last longest (Ekman & Friesen 1982 on masked, damped smiles).
     "repression": schedule("1 2 4 5 6 7 9 10 12 20 25 26 27: 0 .2 .04 .5", "rest: .34 .2 .32 .12"),
     # Nothing that a source describes: units start in any order.
     "other": schedule("rest: .1 .4 .15 .35", wander=0.12),
@@ -123,7 +124,7 @@ def shares(
         return np.broadcast_to(whole[:, None, None], (len(phase), *apex.shape))
     times, wander = SCHEDULES[emotion]
     strays = rng.standard_normal((4, len(AUS)))
-    # Lips part at least as far as the jaw drops: they go with it.
+    # Lips part at least as far as the jaw drops: they move with it.
     strays[:, _JAW] = strays[:, _JAW[:1]]
     begin = np.repeat((times[:, 0] + wander * strays[0])[:, None], 2, axis=1)
     begin[SIDED, rng.integers(2)] += np.abs(LAG * rng.standard_normal(SIDED.sum()))

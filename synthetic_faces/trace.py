@@ -35,7 +35,7 @@ from synthetic_faces.uniforms import Spot, Uniforms, step_between, towards, with
 # No gradients: half of the code to compile.
 wp.set_module_options({"enable_backward": False})
 
-# From this share of lost light on, a lens hides what is behind it.
+# From this proportion of lost light on, a lens hides what is behind it.
 DARK_LENS = 0.5
 # Half the width of a shadow's edge, in metres.
 SOFT = wp.constant(0.0035)
@@ -97,7 +97,7 @@ def shaded(
     direction: wp.vec3,
     s: Uniforms,
 ):
-    """Light that a surface with normal ``n`` sends to the camera; ``openness``: share of the sky that it
+    """Light that a surface with normal ``n`` sends to the camera; ``openness``: proportion of the sky that it
     sees.
     """
     facing = wp.dot(n, s.light)
@@ -135,7 +135,7 @@ def head_light(shapes: Shapes, at: Spot, point: wp.vec3, direction: wp.vec3, s: 
         shine = s.gloss * (1.0 - region[1]) * (oily(p) + 1.2 * region[0])
         exponent = 14.0 + 20.0 * region[0]
         if scalp > 0.0:
-            # Tufts stand up from their roots and turn this way and that.
+            # Tufts rise from their roots and turn this way and that.
             tuft = wp.noise(wp.rand_init(s.texture, 8), wp.vec3(p[0] * 140.0, p[1] * 60.0, p[2] * 60.0))
             tuft *= s.grain * scalp * (1.0 - s.cloth)
             n = wp.normalize(n + 0.5 * tuft * s.right)
@@ -165,7 +165,7 @@ def head_light(shapes: Shapes, at: Spot, point: wp.vec3, direction: wp.vec3, s: 
     let_in = wp.float32(1.0)
     if group == wp.uint8(TEETH):
         reach = 0.5 * (reach + 1.0)
-        # Closed lips hide the teeth of the head at rest, not these; no light comes in between them.
+        # Closed lips hide the teeth of the neutral head, not these; no light comes in between them.
         openness = 1.0
         let_in = 0.05 + 0.95 * s.parted
     light = let_in * shaded(albedo, shine, exponent, reach, openness, n, direction, s)
@@ -319,8 +319,8 @@ def flex(
     offsets: wp.array2d(dtype=wp.vec3),
     movement: wp.array2d(dtype=float),
 ):
-    """How far each unit moves each vertex, as a share of its largest movement; ``offsets`` has room for the
-    way, and zeros, as ``movement``.
+    """How far each unit moves each vertex, as a proportion of its largest movement; ``offsets`` has room for
+    the way, and zeros, as ``movement``.
 
     Action a moves ``vertices[start[a]:start[a + 1]]`` by ``ways``; unit i takes the actions
     ``which[first[i]:first[i + 1]]`` with their ``weights``.
@@ -347,7 +347,7 @@ def look_around(
     reach: float,
     openness: wp.array(dtype=float),
 ):
-    """Share of ``rays`` rays into the half space over each vertex of a head that go ``reach`` metres."""
+    """Proportion of ``rays`` rays into the half space over each vertex of a head that go ``reach`` metres."""
     i = wp.tid()
     n = normals[i]
     free = wp.float32(0.0)

@@ -1,4 +1,4 @@
-"""What a kernel is told about one picture, and the small functions that all kernels share."""
+"""Settings of a kernel for one picture, and the small functions that all kernels share."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ import warp as wp
 EYE_X, EYE_Y, EYE_Z = 0.0308, -0.1245, 0.7284
 CAMERA_DISTANCE = 1.3
 
-# Room for the most strands of hair that a shot has.
+# Space for the most strands of hair that a shot has.
 Strands = wp.types.matrix(shape=(3, 4), dtype=wp.float32)
 
 
 @wp.struct
 class Uniforms:
-    """What one launch needs beside the mesh; pairs are (subject's left, subject's right)."""
+    """What one launch needs besides the mesh; pairs are (subject's left, subject's right)."""
 
     eye: wp.vec3
     right: wp.vec3
@@ -35,11 +35,11 @@ class Uniforms:
     fill: wp.float32
     ambient: wp.float32
     gloss: wp.float32
-    # Share of the key light that still reaches its shadows.
+    # Proportion of the key light that still reaches its shadows.
     shadow: wp.float32
     background: wp.vec3
     seed: wp.int32
-    # Share of a unit's largest movement from which on skin is in its mask.
+    # Proportion of a unit's largest movement from which on skin is in its mask.
     region: wp.float32
     # The person's paint.
     skin: wp.float32

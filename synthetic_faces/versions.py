@@ -10,7 +10,7 @@ import re
 from synthetic_faces.errors import SettingError
 
 VERSIONS = {"lab": 2, "wild": 2, "game": 2, "micro": 2, "heads": 1}
-"""Domain -> the version that is made here, and that its name alone stands for."""
+"""Domain -> the version that is made here, and that its name alone means."""
 
 
 def versioned(name: str) -> str:

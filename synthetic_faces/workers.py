@@ -38,7 +38,7 @@ PICTURES_AT_LEAST = 400
 """For fewer pictures a further process takes longer to start than it saves."""
 
 WAIT = 30.0
-"""Seconds that a worker stays for a next set: a start takes one, and while it waits it holds some 300 MB."""
+"""Seconds that a worker waits for a next set: a start takes one, and while it waits it holds some 300 MB."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def render_people(
     RenderError
         A worker died; names its last words.
     """
-    # Kept here once: the workers would otherwise all read the head's files.
+    # Stored here once: the workers would otherwise all read the head's files.
     load_head(head, cache)
     waiting: queue.SimpleQueue[tuple[Job, int]] = queue.SimpleQueue()
     start = 0

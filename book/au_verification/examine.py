@@ -140,7 +140,7 @@ class Examined:
     as in the papers. ``overall`` (K,): as ``claimed`` over all pictures, whatever the emotion.
 
     ``group``: the kind of network, ``structure`` its class; ``seed`` is unique within the group. ``asked``:
-    who was evaluated.
+    the people on whom it was evaluated.
 
     For the specification curve: ``effects`` float16 (C, 2, G, K, A), of each unit at C matched changes, the
     mean and the median over people; ``also_claimed`` (2, K), if any: as ``claimed`` with every filter tested
@@ -222,7 +222,7 @@ def examine(
 ) -> tuple[Examined, Whole]:
     """Evaluate the ``responses`` of a network; ``about``: its group, structure and seed.
 
-    ``measures``: those whose largest association is kept as well, as in the papers. ``groups`` 0: of all
+    ``measures``: those whose largest association is stored as well, as in the papers. ``groups`` 0: of all
     people only. Raises what ``aus.nulls.permutation_null`` raises.
     """
     maxima, labels, names = responses.faces, queries.shown, np.array([*queries.aus, ""])

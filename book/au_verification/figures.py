@@ -1,5 +1,5 @@
 """Figures of the question whether a filter detects an action unit: one filter, what chance alone reaches,
-where networks stand on the ruler, and what switching units on does.
+the degree of networks, and the effects of activated units.
 """
 
 from collections.abc import Mapping
@@ -136,7 +136,7 @@ def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> s
     """Confirmed filters beyond chance of every kind of networks on one axis: both controls, the networks that
     are measured, and other reference points, which decide nothing.
 
-    ``table``: of ``study.marks_table``; of the ``reference`` those that this run has, too, stand above it.
+    ``table``: of ``study.marks_table``; of the ``reference`` those that this run has, too, are above it.
     Data: the same, with a column ``run``.
     """
     parts = {"": table}
@@ -230,7 +230,7 @@ _RULER = tuple(GROUP_LABELS[group] for group in (UNTRAINED, IDENTITY, MIXTURES, 
 
 
 def agreement(table: pd.DataFrame) -> style.Drawn:
-    """In what share of the filters each measure names the unit that moves them most. ``table``: of
+    """In what proportion of the filters each measure names the unit that moves them most. ``table``: of
     ``study.agreement_table``. Data: the same.
     """
     own = table[table["series"].eq(GROUP_LABELS[TRAINED])].set_index("measure")["value"]

@@ -13,8 +13,8 @@ def with_mixtures(model: nn.Module, layer: str, filters: int, seed: int) -> tupl
 
     The mixtures are another basis of the same maps, which are rotated by one orthogonal matrix at every
     position (Bau et al. 2017, arXiv 1704.05796, section 3.2) and rectified, since a filter's maximal response
-    is that of a rectified map. What the layer knows stays; what is special about its single filters goes.
-    Layers behind it see what they saw before.
+    is that of a rectified map. What the layer represents is the same; what is special about its single
+    filters is lost. Layers behind it see what they saw before.
     """
     clone = copy.deepcopy(model)
     original, weight = clone.get_submodule(layer), torch.empty(filters, filters, dtype=torch.float64)

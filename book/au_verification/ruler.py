@@ -31,7 +31,7 @@ OF_PHOTOGRAPHS, OF_PHOTOGRAPHS_SHUFFLED = "photographs", "photographs_shuffled"
 """Kinds of networks: the first part of the names of their metrics, or the last."""
 
 STRUCTURES_OF_THEIR_OWN = (BREUER, BREUER_UNITS, BREUER_UNTRAINED)
-"""Groups whose degree has controls of its own."""
+"""Groups whose degree has separate controls."""
 
 GROUP_OF = {"emotions_shuffled": "shuffled", "photographs_zero_bias": OF_PHOTOGRAPHS}
 """Populations with another name here."""
@@ -72,7 +72,7 @@ def cast_of(
     own: Sequence[TrainedNetwork],
     kept: Callable[[str], Sequence[TrainedNetwork]],
 ) -> Cast:
-    """The networks that the parameters ``p`` name, of the stored ones, ``kept``, by name of population.
+    """The networks that the parameters ``p`` name, of the stored ones, ``kept`` by name of population.
     ``own``: those that the page is about, which are measured where no pair of roles can be evaluated.
     """
     networks: dict[str, list[TrainedNetwork]] = {}

@@ -69,7 +69,7 @@ from ferbook.text import bounds_text, interval_text
 from synthetic_faces.domains import DOMAINS
 
 _PARTS = 3
-"""Parts of the picture, by side, that a detector tells apart."""
+"""Parts of the picture, by side, that a detector distinguishes."""
 
 _STRENGTH = 100.0
 """Of the penalty on a detector's weights, whose inputs have a variance of 1."""
@@ -80,7 +80,7 @@ ABOVE_ZERO = 3.0
 
 def with_detectors(trunk: Classifier, taught: FaceSet, labels: np.ndarray) -> tuple[Classifier, str]:
     """A copy of ``trunk`` with a filter for each column of ``labels`` (N, A) behind its third layer, by ridge
-    regression on what that layer gives of the pictures ``taught``; and the name of the layer of filters.
+    regression on the outputs of that layer for the pictures ``taught``; and the name of the layer of filters.
     """
     parts = nn.AdaptiveAvgPool2d(_PARTS)
     maps = collected(trunk, taught, {"map": (trunk.relu3, lambda _, out: parts(out).flatten(1))})["map"]
@@ -99,11 +99,11 @@ def with_detectors(trunk: Classifier, taught: FaceSet, labels: np.ndarray) -> tu
 
 
 MEASURE_LABELS = {"mean_difference": "mean difference", "kl": "KL divergence", "auroc": "2·AUROC − 1"}
-"""The measures whose largest association is kept, as in the papers."""
+"""The measures whose largest association is stored, as in the papers."""
 
 COUNT_TOLERANCE = 0.1
-"""By how much a count of filters may move on another machine, as a share of all: sums in another order shift
-a filter over a threshold.
+"""By how much a count of filters may move on another machine, as a proportion of all: sums in another order
+shift a filter over a threshold.
 """
 
 KAPPA_TOLERANCE = 0.15
@@ -113,7 +113,7 @@ SMALLEST_ROOM = 5.0
 """Confirmed filters: the fewest that matter, as ``claims.yaml`` says."""
 
 NAMED = dict.fromkeys((OWN_NETWORK, TRAINED, TRAINED_ON_UNITS, UNTRAINED), tuple(MEASURE_LABELS))
-"""Groups of which the largest association is kept, too."""
+"""Groups of which the largest association is stored, too."""
 
 MIXED_GROUPS = {TRAINED: MIXTURES, TRAINED_ON_UNITS: UNITS_MIXTURES}
 """Groups whose filters are also evaluated as random mixtures."""
@@ -344,7 +344,7 @@ def marks_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFrame:
     """One row per network: ``population``, ``seed``, its confirmed filters beyond chance, ``value``, and
     ``without_1`` …, the same without each group of people, from which the degrees' intervals are made; of the
     population ``mean``, ``low``, ``high`` and the degree of the mean, ``place``, except for networks of
-    another structure, which have controls of their own.
+    another structure, which have separate controls.
     """
     rows = []
     for group in sorted(groups, key=list(GROUP_LABELS).index):
@@ -445,7 +445,7 @@ def specified(own: Examined, chosen: Sequence[int]) -> np.ndarray:
 
 
 def units_known(networks: Sequence[TrainedNetwork], faces: FaceSet, device: torch.device) -> Table | None:
-    """What networks that were taught units know of people whom they never saw, on the pictures ``faces``: of
+    """How well networks trained on units detect them in held-out people, on the pictures ``faces``: of
     each unit the mean over the networks. None without networks.
     """
     if not networks:
@@ -491,8 +491,9 @@ def read_outs(
 
 
 def agreement_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFrame:
-    """In what share of the filters the unit that a measure names, as in the papers, is the one that moves
-    them most: ``measure``, ``series``, ``value``, ``low``, ``high``; a row per measure and kind of network.
+    """In what proportion of the filters the unit that a measure names, as in the papers, is the one that
+    moves them most: ``measure``, ``series``, ``value``, ``low``, ``high``; a row per measure and kind of
+    network.
     """
     rows = []
     for measure, label in MEASURE_LABELS.items():
@@ -505,8 +506,8 @@ def agreement_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFrame:
 
 def filter_table(own: Examined) -> pd.DataFrame:
     """One row per filter of one network: ``filter``; ``named`` (by ``kl``, as in the papers, where that was
-    asked), ``overall``, ``within`` and ``causal``, units, empty where there is none; ``score``, its strength
-    within emotions; ``verified``.
+    measured), ``overall``, ``within`` and ``causal``, units, empty where there is none; ``score``, its
+    strength within emotions; ``verified``.
     """
     claimed, every = own.claimed[0], np.arange(own.filters)
     places = [own.aus.index(au) if au else 0 for au in claimed]
@@ -558,7 +559,7 @@ def claimed_detectors(own: Examined, whole: Whole, layer: str) -> Detectors:
 
 def null_metrics(maxima: np.ndarray, singly: np.ndarray) -> dict[str, Estimate]:
     """Of the largest AUROC in each shuffle of the labels, ``maxima``, the middle and the bar of the 95 %
-    that stay below; of shuffles picture by picture, ``singly``, the middle.
+    that lie below; of shuffles picture by picture, ``singly``, the middle.
     """
     quantiles = {
         "luck": np.median(maxima),
@@ -570,8 +571,8 @@ def null_metrics(maxima: np.ndarray, singly: np.ndarray) -> dict[str, Estimate]:
 
 
 def unit_scores(units: Sequence[str], intensities: np.ndarray, answers: np.ndarray) -> pd.DataFrame:
-    """One row per unit: in what share of the pictures it is ``shown``; the ``AUROC`` of ``answers`` (N, A);
-    ``F1`` and ``balanced_accuracy`` of those above 0.5; ``ICC(3,1)`` of answers and coded ``intensities``
+    """One row per unit: in what proportion of the pictures it is ``shown``; the ``AUROC`` of ``answers`` (N,
+    A); ``F1`` and ``balanced_accuracy`` of those above 0.5; ``ICC(3,1)`` of answers and coded ``intensities``
     (N, A), 0 to 1. Not a number where it is shown by all pictures or none.
     """
     rows = []

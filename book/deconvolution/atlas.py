@@ -37,7 +37,7 @@ HEAT_COLOUR = (0xD5, 0x5E, 0x00)
 """Vermilion of Okabe and Ito, on a grey face."""
 
 WHITE = 0.6
-"""Share of a map's largest magnitude that is drawn white."""
+"""Proportion of a map's largest magnitude that is drawn white."""
 
 _RIM = 1
 """Empty cells around each heat map on its sheet: a tile of a fractional size then never shows its
@@ -183,7 +183,7 @@ def _heat_tiles(counts: np.ndarray) -> np.ndarray:
 
 
 def _frame_rules(view: LayerView) -> str:
-    """CSS: sizes of the receptive field and of the heat map, as shares of the picture."""
+    """CSS: sizes of the receptive field and of the heat map, as proportions of the picture."""
     (height, width), field = view.faces.size, view.field
     # A cell of the heat map covers the pixels about the middle of its neuron's receptive field.
     first = field.start + field.size / 2 - field.stride / 2 - _RIM * field.stride

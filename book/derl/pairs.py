@@ -130,8 +130,8 @@ def expression_pairs(
 
     Each person shows ``expressions`` emotions in ``takes`` takes, each with its head pose, light, background
     and noise, and in each take once the neutral face, which is the target: a pair differs in the expression
-    only. As in sequences a weak action unit of the neutral face stays under the expression. All emotions come
-    before one is repeated.
+    only. As in sequences a weak action unit of the neutral face remains under the expression. All emotions
+    come before one is repeated.
 
     Parameters
     ----------

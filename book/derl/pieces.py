@@ -60,8 +60,9 @@ class Piece(Member):
     """One piece, named by its seed and its fold: ``0-generators``, ``0-0``, ``0-1`` …
 
     The generators of a seed are stored with 8 bits a weight, and all its folds start from them. Once all
-    pieces of a seed are stored only the first seed's weights stay, which the page shows. A fold stores the
-    trainings and the answers of every condition, the first fold also how good the seed's neutral faces are.
+    pieces of a seed are stored only the first seed's weights are stored, which the page shows. A fold stores
+    the trainings and the answers of every condition, the first fold also how good the seed's neutral faces
+    are.
     """
 
     trainer: ClassVar[str] = "book.derl.two_stages"

@@ -1,10 +1,10 @@
 """What a generator's layers do differently when a face moves, brought to the picture.
 
-De-expression residue learning (Yang, Ciftci and Yin 2018) says that what a generator takes off a face stays
+De-expression residue learning (Yang, Ciftci and Yin 2018) says that what a generator takes off a face remains
 in its layer pairs. A map of it must not show the person, whom the layers hold too. Channels of encoder and
 decoder cannot be subtracted one from the other: without skip connections nothing makes the k-th filter of the
 one see what the k-th of the other sees. Compared are therefore the same channels for two pictures, one with
-the expression and one of the same person at rest. N pairs of such pictures of H × W pixels.
+the expression and one of the same person, neutral. N pairs of such pictures of H × W pixels.
 """
 
 from collections.abc import Iterator
@@ -34,14 +34,14 @@ def residue_maps(
     place: by name float32 (N, H, W), 0 or more.
 
     ``pictures`` and ``neutrals`` uint8 (N, H, W), best of one take, or head pose and light are mapped as
-    well; where no neutral picture is known, what the ``generator`` makes of the picture may stand for it. At
+    well; where no neutral picture is known, what the ``generator`` makes of the picture may replace it. At
     each place the root mean square over the channels of the change, each channel divided by its standard
     deviation over all pictures, neutral or not, and all places: else a few loud channels were the map. A
     channel that is the same everywhere counts for nothing. Enlarged bilinearly to the picture, pixels in
     their places, so maps of small layers are coarse: one of 3 × 3 places can only say in which ninth. Last,
     under ``PIXEL_MAPS``, the absolute difference of the pictures, in [0, 1].
 
-    In evaluation mode; the generator is moved to ``device`` and its mode stays as it was. Raises
+    In evaluation mode; the generator is moved to ``device`` and its mode does not change. Raises
     ParameterError as the generator does.
     """
 

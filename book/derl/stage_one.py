@@ -36,7 +36,7 @@ def discriminator_loss(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
     """The discriminator's hinge loss (Miyato et al. 2018, arXiv 1802.05957, equation 16) for its logits of
     true and of generated pairs: the mean over patches of max(0, 1 - real) and that of max(0, 1 + fake).
 
-    Halved as by Isola et al. 2017 (section 3.3), which slows it down beside the generator.
+    Halved as by Isola et al. 2017 (section 3.3), which slows it down relative to the generator.
     """
     return (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2
 
@@ -55,9 +55,9 @@ class Adversary(Callback):
     The conditional game of Isola et al. 2017 with ``discriminator_loss`` and ``generator_loss``; x are the
     expressive faces, y the true neutral ones. Distances are in grey values of [0, 1].
 
-    The discriminator has an Adam of its own with ``betas``, at the rate that the learner's optimiser has in
-    that step. ``terms``: float32 (6,) on the device, the latest step's losses, and the shares of patches that
-    the discriminator judged rightly before it learned from them.
+    The discriminator has a separate Adam with ``betas``, at the rate that the learner's optimiser has in
+    that step. ``terms``: float32 (6,) on the device, the latest step's losses, and the proportions of patches
+    that the discriminator judged rightly before it learned from them.
     """
 
     order = MixedPrecision.order + 1  # the generated pictures are float32 again
@@ -114,13 +114,13 @@ PATIENCE = 5
 class GanTraining:
     """What the training of a conditional GAN gave.
 
-    ``generator``: with averaged weights where the recipe asks for them, in evaluation mode, as
+    ``generator``: with averaged weights where the recipe has them, in evaluation mode, as
     ``discriminator`` is. ``curve``: one row per epoch with ``epoch`` (from 1); the means per training pair
     ``generator_loss`` (all terms, weighted), ``adversarial_loss``, ``l1`` (grey values of [0, 1], of the
     weights that are trained), ``discriminator_loss`` (half the sum over true and false pairs),
-    ``real_accuracy``, ``fake_accuracy`` (shares of patches judged rightly); ``valid_l1`` where there were
-    validation pairs (of the averaged weights); ``seconds`` (training and validation). ``precision``: what was
-    computed in.
+    ``real_accuracy``, ``fake_accuracy`` (proportions of patches classified correctly); ``valid_l1`` where
+    there were validation pairs (of the averaged weights); ``seconds`` (training and validation).
+    ``precision``: what was computed in.
     """
 
     generator: Generator
@@ -166,7 +166,7 @@ class GanCurve(LossWatch):
 class PairBatches(Batches):
     """Batches ``(inputs, targets)`` of pairs of pictures, each float32 (B, 1, H, W) in [0, 1].
 
-    ``inputs`` and ``targets`` uint8 (N, H, W) are kept on ``device``. With probability ``flip`` a pair is
+    ``inputs`` and ``targets`` uint8 (N, H, W) are stored on ``device``. With probability ``flip`` a pair is
     mirrored, both pictures alike. Order and mirroring come from ``generator``, whose state is all that a
     later pass depends on.
     """
@@ -201,9 +201,9 @@ class GanRecipe:
     """How a generator of neutral faces is trained.
 
     ``epochs`` passes over the pairs in batches of ``batch_size``; Adam with ``betas`` at the peak rate ``lr``
-    of ``schedule``, for both players. ``l1``: weight of the L1 distance beside the adversarial loss, the
+    of ``schedule``, for both players. ``l1``: weight of the L1 distance next to the adversarial loss, the
     paper's θ. ``flip``: probability of mirroring a pair. ``ema``: decay of the averaged weights,
-    which are what is kept (0: the trained ones). ``widths`` and ``skips``: the generator's.
+    which are what is stored (0: the trained ones). ``widths`` and ``skips``: the generator's.
 
     Rate, betas, l1 and batches of few pictures are Isola et al.'s (2017); the paper's own values were not
     found.
@@ -315,7 +315,7 @@ def settle_statistics(
     generator: Generator, pixels: np.ndarray, *, batch_size: int = 64, device: torch.device | str = "cpu"
 ) -> None:
     """Give the batch normalisation of an untrained ``generator`` the statistics of the pictures ``pixels``,
-    uint8 (N, H, W); the weights stay as they are.
+    uint8 (N, H, W); the weights do not change.
 
     Without it the maps of random weights shrink from layer to layer, and what is learned from them would say
     more about their scale than about them.
@@ -328,7 +328,7 @@ def settle_statistics(
 class StageOne:
     """What stage one gave from a ``seed``.
 
-    ``generators``: ``trained``; ``untrained``, with its first weights; and where it was asked for
+    ``generators``: ``trained``; ``untrained``, with its first weights; and where it is required
     ``shuffled``, trained as long on other people's neutral faces. ``curve`` as of ``GanTraining``.
     """
 
@@ -347,7 +347,7 @@ def learn_stage_one(
     device: torch.device | str = "cpu",
     precision: PrecisionName | Precision = "auto",
 ) -> StageOne:
-    """Train the generator, and beside it those that did not learn to keep a person; raises as
+    """Train the generator, and with it those that did not learn to keep a person; raises as
     ``train_generator``.
     """
     inputs, targets = splits.train

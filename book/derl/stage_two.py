@@ -41,7 +41,7 @@ class ResidueRecipe:
 
     ``epochs`` passes in batches of ``batch_size`` by AdamW (Loshchilov and Hutter 2019) at the peak rate
     ``lr`` of ``schedule``, with ``weight_decay``. ``local``: the weight of each local network's cross-entropy
-    beside that of the joint answer, which weighs one; the paper has five weighted losses, their weights are
+    next to that of the joint answer, which weighs one; the paper has five weighted losses, their weights are
     not known here. Each training picture is there in ``views`` versions, as it is and transformed by the
     augmentation ``light`` of ``train.batches``, of which every pass takes one at random; all conditions of a
     study see the same versions.
@@ -83,7 +83,7 @@ def residues_of(
     """By pair float16 (V, N, C, h, w): the residues of the pictures ``views`` (see ``picture_views``) in the
     frozen ``generator``.
 
-    In evaluation mode and without gradients; the generator's mode stays as it was. Raises DataError
+    In evaluation mode and without gradients; the generator's mode does not change. Raises DataError
     where a value is not finite or too large for float16: of such a generator no residue is worth learning
     from.
     """
@@ -136,7 +136,7 @@ class InputBatches(Batches):
     """Batches ``(inputs, labels)`` of the pictures ``rows`` of ``inputs``.
 
     ``inputs`` as ``Inputs``, ``labels`` int64 (N,) of all N pictures. A batch is a dict of float32 tensors
-    (B, …) and int64 (B,), on ``device``; the inputs stay where they are, they may be large. With ``shuffle``
+    (B, …) and int64 (B,), on ``device``; the inputs are not moved, they may be large. With ``shuffle``
     every pass draws each picture's version; without, the pictures come in order as they are.
     """
 
@@ -211,8 +211,8 @@ def train_residue_classifier(
 
     ``model`` takes a mapping of float tensors (B, …) and gives ``JointAndLocalLogits``: a
     ``nets.derl.ResidueClassifier`` or a ``PlainClassifier``. ``labels`` int64 (N,) of all N pictures;
-    ``train`` and ``valid`` are indices of them. Kept is the epoch with the highest validation accuracy of the
-    joint answer, of equals that with its lowest loss. Otherwise as ``train.learner.fit``: silent,
+    ``train`` and ``valid`` are indices of them. Stored is the epoch with the highest validation accuracy of
+    the joint answer, of equals that with its lowest loss. Otherwise as ``train.learner.fit``: silent,
     repeatable from ``seed``, the global random state untouched.
 
     Raises DataError where a picture is both learned from and selected on; ParameterError where training

@@ -194,7 +194,7 @@ def _store_fold(piece: Piece, task: ResidueTask, folder: Path) -> tuple[dict, Pr
 
 def _remove_weights(piece: Piece) -> None:
     """Remove the generators' weights of a seed whose pieces are all stored; the page shows those of the first
-    seed, which stay.
+    seed, which remain.
     """
     population = piece.population
     own = [each for each in population.members if each.number == piece.number]

@@ -39,7 +39,7 @@ PHOTOGRAPHS = "photographs (FER2013, PublicTest)"
 @dataclass(frozen=True)
 class FamilyNetwork:
     """A network trained on the expressions of one family, with detectors of action units fitted to the input
-    of its last layer; ``untrained``: the network before its training, with detectors of its own.
+    of its last layer; ``untrained``: the network before its training, with separate detectors.
     """
 
     model: Classifier

@@ -60,7 +60,7 @@ def spotting_errors(clips: Clips, features: Mapping[str, np.ndarray]) -> pd.Data
     """Return by how many frames, as filmed, each of ``METHODS`` misses the true apex: a row per clip,
     with its ``subject`` as the index. ``features``: by ``METHODS`` those of networks, (C, T, F).
 
-    Every method chooses among the frames that were kept, of which the apex is one. ``random`` has the mean
+    Every method chooses among the frames that were read, of which the apex is one. ``random`` has the mean
     error over all of them: what guessing costs on average.
     """
     pixels = pixels_of(clips)

@@ -155,8 +155,8 @@ def _shifted(volume: np.ndarray, margins: tuple[int, ...], shift: tuple[int, ...
 
 
 def lbp_top(clips: Clips, blocks: int = BLOCKS, radii: tuple[int, int, int] = RADII) -> np.ndarray:
-    """float32 (C, ``blocks``² · 3 · 59): the shares of the uniform patterns in each block and plane of each
-    clip.
+    """float32 (C, ``blocks``² · 3 · 59): the proportions of the uniform patterns in each block and plane of
+    each clip.
 
     Blocks in reading order, all as large as can be over the voxels that have neighbours, the whole clip long;
     in each the planes xy, xt, yt; in each the 59 bins of ``uniform_patterns``, which sum to one.

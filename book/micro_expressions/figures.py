@@ -23,7 +23,7 @@ def clip_course(clip: FaceSet) -> Drawn:
     Parameters
     ----------
     clip : FaceSet
-        The frames of one clip; the apex is the frame that differs most where nobody coded it.
+        The frames of one clip; the apex is the frame that differs most where it was not coded.
 
     Returns
     -------

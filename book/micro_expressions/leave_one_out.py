@@ -54,7 +54,7 @@ def in_groups(protocol: Protocol, groups: int) -> Protocol:
     """Leave out groups of people where ``protocol`` leaves out one person at a time.
 
     Person i of the sorted people is in group i modulo ``groups``; the next tenth of the groups validates. The
-    protocol stays as it is with 0 groups, and where it has no more folds than that.
+    protocol does not change with 0 groups, and where it has no more folds than that.
     """
     tests = [fold.test for fold in protocol.folds]
     if not 0 < groups < len(tests):

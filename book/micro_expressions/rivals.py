@@ -68,7 +68,7 @@ def controlled(sequences: np.ndarray, clips: Clips, name: str, seed: int = 0) ->
     require_name("control", name, CONTROLS)
     if name == "shuffled":
         place = np.random.default_rng(seed).random(clips.rows.shape)
-        # What is beyond a clip's end stays there.
+        # What is beyond a clip's end remains there.
         order = np.argsort(np.where(clips.inside, place, np.inf), axis=1, kind="stable")
         return _taken(sequences, order)
     frame = _taken(sequences, frame_places(sequences, clips, name.removeprefix(MATCHED))[..., None])

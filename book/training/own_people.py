@@ -1,4 +1,4 @@
-"""Stored networks of the reference, evaluated on the people of a run that trains a network of its own.
+"""Stored networks of the reference, evaluated on the people of a run that trains a network itself.
 
 These people are in none of the networks' splits, so all of their pictures are evaluated. The baseline, a
 linear classifier on histograms of oriented gradients, was fitted to the same pictures as the networks; it is

@@ -106,7 +106,7 @@ def drops(study: TransferStudy, *, draws: int, seed: int = 0) -> Drops:
         "cross_dataset_accuracy": (away, "share"),
         "transfer_drop": ([own - other for own, other in zip(home, away, strict=True)], ""),
     }
-    networks = [np.zeros(len(scored.table), bool) for scored in scores]  # none without a seed of its own
+    networks = [np.zeros(len(scored.table), bool) for scored in scores]  # all have a seed
     settings = {"condition": ["trained_on"], "without_seed": networks, "tolerance": RERUN_TOLERANCE}
     means = {
         name: contrast_of_sets(scores, weights, unit=unit, **settings)

@@ -200,7 +200,7 @@ def trained_sets(
 def restricted(
     by_set: Mapping[str, Sequence[TrainedNetwork]], classes: tuple[str, ...]
 ) -> dict[str, list[Classifier]]:
-    """The networks of ``by_set``, by set, restricted to ``classes``, some of their own: outputs of other
+    """The networks of ``by_set``, by set, restricted to ``classes``, a part of theirs: outputs of other
     classes are removed, features are unchanged.
     """
     return {name: [_restricted(one, classes) for one in networks] for name, networks in by_set.items()}
