@@ -152,7 +152,7 @@ def _require_unchanged(result: ChapterResult, population: str) -> None:
 def explain(run: Run, path: Path, advance: Advance = lambda: None, *, cropped: bool = False) -> Explanation:
     """Evaluate the networks of ``run`` on the largest face in the picture at ``path``, in two parts, after
     each of which ``advance`` is called; ``cropped``: it is the crop of a face already. What they say of the
-    faces that they know is read where the run keeps it.
+    faces that they know is read where the run stores it.
 
     Raises RunStoreError as ``networks_of``; DataError as ``photo.face_of``, for a picture in which all pixels
     are alike, and where those faces are needed and not here.

@@ -1,7 +1,7 @@
 """Which networks are evaluated on a photograph, and how accurate a network is on photographs.
 
 ``python -m book.photographs`` evaluates the network of the live page on FER2013's test pictures
-(``FER_DATA``) and keeps the share that it names rightly.
+(``FER_DATA``) and stores the proportion that it classifies correctly.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ PHOTOGRAPH_POPULATION = "photographs_zero_bias"
 
 WORTH_FILE = Path(__file__).with_suffix(".csv")
 """``network``, ``faces`` that it was evaluated on, how many ``pictures`` these are, and which proportion of
-them it named rightly: ``accuracy`` with the bounds ``low`` and ``high`` over pictures. Committed.
+them it classified correctly: ``accuracy`` with the bounds ``low`` and ``high`` over pictures. Committed.
 """
 
 

@@ -67,7 +67,7 @@ class Capture:
 
     Crop. ``window`` is half the width of the crop of an average face, in metres; ``zoom`` the standard
     deviation of its logarithm. ``centre`` is the height of its middle, from 0 at the eyes to 1 at the lips;
-    ``follow`` the fraction by which it goes with a turning head, and ``crop`` the standard
+    ``follow`` the fraction by which it turns with the head, and ``crop`` the standard
     deviation of its place, as a fraction of half the width.
 
     Fractions of pictures, in [0, 1]: ``scenery`` with another background: plain white or black, or with

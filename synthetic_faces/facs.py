@@ -101,7 +101,7 @@ STRONGEST_ACTION = 2.6
 """No action goes farther than this times its target: people add strengths, AUs and tissue up."""
 
 TO_THE_END = {action: 1.0 for action in ("jawOpen", "mouth-open", "mouthRollUpper", "mouthRollLower")}
-"""Actions whose target is the end of the way."""
+"""Actions whose target is the full movement."""
 
 
 def action_weights(intensities: np.ndarray, units: np.ndarray, action_names: list[str]) -> np.ndarray:

@@ -63,7 +63,7 @@ def fall(
     """float32 (P, 3): the points of long hair over a head.
 
     ``middle``: of the head, at the height of the eyes; ``half_head``: half its width; ``top``: height of its
-    crown; ``volume``: how far hair stands off; ``length``: how far below the eyes it ends; all in metres.
+    crown; ``volume``: how far hair lies off; ``length``: how far below the eyes it ends; all in metres.
     ``flare``: how much wider it is at its end, a share; each of ``waves``: depth in metres, number around,
     number down and phase.
     """
@@ -111,7 +111,7 @@ def scalp_field(template: np.ndarray, hairline: float, slant: float = 0.0) -> np
 
 
 class Style(NamedTuple):
-    """How the hair of the scalp is worn, in ranges of millimetres: how far it stands off the skull
+    """How the hair of the scalp is worn, in ranges of millimetres: how far it lies off the skull
     (``volume``), how much more on top (``height``) and towards one side (``sweep``), how much tufts and curls
     differ (``lumps``) over how many centimetres (``curl``), and over how many millimetres it rises from the
     hairline (``ramp``).

@@ -100,7 +100,7 @@ def cast_of(
 
 
 def role_of(name: str, networks: Sequence[Examined], reading: Reading, less: Sequence[Examined] = ()) -> Role:
-    """The ``reading`` of the ``networks``, minus that of their own random mixtures, ``less``."""
+    """The ``reading`` of the ``networks``, minus that of random mixtures of their filters, ``less``."""
     values = values_of(networks, reading)
     if less:
         mixtures = values_of(less, reading)

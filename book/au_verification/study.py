@@ -154,7 +154,7 @@ def picture_source(faces: FaceSet, held_out_people: FaceSet) -> tuple[FaceSet, s
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network to evaluate: what it stands for, ``group``, its ``seed``, the ``layer`` of its filters, and
+    """A network to evaluate: what it represents, ``group``, its ``seed``, the ``layer`` of its filters, and
     the group of the random mixtures behind them, ``mixed``, if any.
     """
 
