@@ -319,8 +319,8 @@ def flex(
     offsets: wp.array2d(dtype=wp.vec3),
     movement: wp.array2d(dtype=float),
 ):
-    """How far each unit moves each vertex, as a proportion of its largest movement; ``offsets`` has room for
-    the way, and zeros, as ``movement``.
+    """How far each unit moves each vertex, as a proportion of its largest movement; ``offsets`` takes
+    the movement, and zeros, as ``movement``.
 
     Action a moves ``vertices[start[a]:start[a + 1]]`` by ``ways``; unit i takes the actions
     ``which[first[i]:first[i + 1]]`` with their ``weights``.
