@@ -47,7 +47,7 @@ EXPLAINED_PARTS, EXPLAINED_SECONDS = 4, 20
 """Of `ferbook explain`: the networks' answers, what they say of known faces, photographs, the page."""
 
 
-def print_line(text: str, **style: str) -> None:
+def say(text: str, **style: str) -> None:
     """One line, however long: a terminal breaks it, and a file has it whole."""
     console.print(text, soft_wrap=True, **style)
 
@@ -60,12 +60,12 @@ def print_left_out(faces: "FaceSet") -> None:
     from ferbook.files import write_atomically
 
     for reason, count in faces.left_out.items():
-        print_line(f"left out: {reason}: {count:,}")
+        say(f"left out: {reason}: {count:,}")
     if WITHOUT_FACE in faces.left_out:
         file = cache_dir() / "left_out" / f"{faces.name}.txt"
         names = missing_pictures(Path(source_status(faces.name)["place"]), faces)
         write_atomically(file, "\n".join([*names, ""]))
-        print_line(f"their names: {file}")
+        say(f"their names: {file}")
 
 
 def use_data_dir(folder: Path | None) -> None:
@@ -93,7 +93,7 @@ def data_list(
         return
     for row in rows:
         state = row["state"] + (f": {row['missing']}" if row["missing"] else f" ({row['place']})")
-        print_line(f"{row['version']}: {state}", style="bold")
+        say(f"{row['version']}: {state}", style="bold")
         if not name:
             continue
         if not named_source(row["name"]).reader:
@@ -136,11 +136,11 @@ def data_make(
     faces = open_faces(request.with_options(parse_assignments(option or [])))
     people = faces.table["subject"].nunique()
     about = f"{len(faces):,} pictures of {people:,} people, {faces.size[0]} × {faces.size[1]} pixels"
-    print_line(f"{set_name(faces.name)}: {about}, checksum {faces.checksum[:16]}")
+    say(f"{set_name(faces.name)}: {about}, checksum {faces.checksum[:16]}")
     if folder:
         save_own(faces, folder)
         place = folder.absolute().parent
-        print_line(f"written to {folder}; read it with: FER_DATA={place} ferbook run --faces {folder.name}")
+        say(f"written to {folder}; read it with: FER_DATA={place} ferbook run --faces {folder.name}")
 
 
 @data_app.command("describe")
@@ -182,13 +182,13 @@ def data_describe(
             print_table(title, ["", *table.columns], rows)
             console.print()
     for note in notes(faces):
-        print_line(f"note: {note}")
+        say(f"note: {note}")
     print_left_out(faces)
     if sheet:
         write_atomically(sheet, contact_sheet(faces, seed=seed))
-        print_line(f"contact sheet: {sheet}")
+        say(f"contact sheet: {sheet}")
         if not (source := named_source(faces.name)).shareable:
-            print_line(f"note: it shows people under licence ({source.licence})")
+            say(f"note: it shows people under licence ({source.licence})")
 
 
 def _cell(value: object) -> str:
@@ -219,14 +219,14 @@ def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json:
         print_json({"name": name, **status, **report})
     else:
         report = f"; all {opened:,} picture files can be opened" if opened else ""
-        print_line(f"{name}: {status['place']} was read, {len(faces):,} pictures of it are used{report}")
+        say(f"{name}: {status['place']} was read, {len(faces):,} pictures of it are used{report}")
         if equal:
-            print_line(f"note: {equal:,} pictures equal one before them, pixel for pixel")
+            say(f"note: {equal:,} pictures equal one before them, pixel for pixel")
         if rows:
             counts = [[r["what"], r["published"], r["found"]] for r in rows]
             print_table("counts", ["", "published", "found"], counts)
         for note in names_in_two_cases(faces):
-            print_line(f"note: {note}")
+            say(f"note: {note}")
         print_left_out(faces)
         if not rows:
             report = "no count of the publication is certain enough to compare with"
@@ -271,9 +271,7 @@ def predict_command(
         about, title = {"run": run.name, "chapter": chapter}, f"run {run.name!r}, chapter {chapter}"
     prediction = predict_pictures(folder, pictures, cropped=cropped)
     if version := another(prediction.faces):
-        errors.print(
-            f"ferbook: the network was trained on {version}; it predicts all the same", soft_wrap=True
-        )
+        errors.print(f"ferbook: the network was trained on {version}; it is used anyway", soft_wrap=True)
     answers = [picture for picture in prediction.pictures if not picture.fault]
     if as_json:
         about |= {"faces": prediction.faces, "classes": prediction.classes}
@@ -294,12 +292,10 @@ def predict_command(
                 for picture in answers
             ],
         )
-        print_line(f"{len(answers)} picture(s), {prediction.pictures_per_second:.3g} per second")
+        say(f"{len(answers)} picture(s), {prediction.pictures_per_second:.3g} per second")
     if kept and answers and not as_json:
         share = number_text(kept[0].done()["test_accuracy"], "share")
-        print_line(
-            f"it names {share} of {len(kept[0].tested()):,} test photographs of {prediction.faces} rightly"
-        )
+        say(f"it names {share} of {len(kept[0].tested()):,} test photographs of {prediction.faces} rightly")
     for picture in prediction.pictures:
         if picture.fault:
             errors.print(f"ferbook: {picture.fault}", soft_wrap=True)
@@ -383,7 +379,7 @@ def explain_picture(
             page = explanation_page(explanation, photograph)
     file = output or Path(f"{picture.stem}-explained.html")
     write_atomically(file, page)
-    print_line(f"run {run.name!r}: {file}")
+    say(f"run {run.name!r}: {file}")
 
 
 populations_app = typer.Typer(rich_markup_mode=None)
@@ -424,12 +420,10 @@ def populations_list(context: typer.Context, as_json: AsJson = False) -> None:
         print_json(rows)
         return
     if paths.RUNS_VARIABLE in os.environ:
-        print_line(f"note: looked for in {paths.runs_dir()}, which {paths.RUNS_VARIABLE} names")
+        say(f"note: looked for in {paths.runs_dir()}, which {paths.RUNS_VARIABLE} names")
     for row in rows:
         faults = ", ".join(f"{count} {fault}" for fault, count in row["faults"].items())
-        print_line(
-            f"{row['population']}: {row['kept']} of {row['networks']}" + (f" ({faults})" if faults else "")
-        )
+        say(f"{row['population']}: {row['kept']} of {row['networks']}" + (f" ({faults})" if faults else ""))
 
 
 @populations_app.command("train")
@@ -471,11 +465,11 @@ def populations_train(
             errors.print(f"ferbook: {label}: {fault}")
             continue
         if record is None:
-            print_line(f"{label}: another process is at it")
+            say(f"{label}: another process is at it")
             continue
         columns = {"validation": "valid_accuracy", "test": "test_accuracy"}
         shares = "".join(f"{name} {record[key]:.3f}, " for name, key in columns.items() if key in record)
-        print_line(f"{label}: {shares}{record['seconds']:,} s")
+        say(f"{label}: {shares}{record['seconds']:,} s")
     if failed:
         raise typer.Exit(1)
 
@@ -524,8 +518,8 @@ def evaluate_method(
             for name, each in {"yours": own, **others}.items()
         ]
         print_table("registered methods", ["maps", *(s.replace("_", " ") for s in part)], cells)
-    print_line(f"{1000 * own['seconds'].value:.1f} ms a map; 95 % intervals over people and networks")
-    print_line(evaluation.verdict(own, others))
+    say(f"{1000 * own['seconds'].value:.1f} ms a map; 95 % intervals over people and networks")
+    say(evaluation.verdict(own, others))
 
 
 detector_app = typer.Typer(
@@ -548,8 +542,8 @@ def make_stimuli(
     from book.detector_audit import PICTURES, TRUTH_FILE, write_stimuli
 
     pictures = write_stimuli(out, people, seed, size)
-    print_line(f"{pictures:,} pictures for an audit: {out / PICTURES}; what they show: {out / TRUTH_FILE}")
-    print_line(f"next: let your detector write a CSV, then `ferbook detector audit FILE --stimuli {out}`")
+    say(f"{pictures:,} pictures for an audit: {out / PICTURES}; what they show: {out / TRUTH_FILE}")
+    say(f"next: let your detector write a CSV, then `ferbook detector audit FILE --stimuli {out}`")
 
 
 @detector_app.command("audit")
@@ -587,4 +581,4 @@ def audit_detector(
         errors.print(f"page: {file}")
     if not as_json:
         for line in verdict_lines(audit):
-            print_line(line)
+            say(line)

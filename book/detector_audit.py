@@ -46,8 +46,7 @@ COLUMN = re.compile(
 )
 """py-feat (``AU01``), OpenFace 2 (``AU01_r``, ``AU01_c``), LibreFace (``au_1_intensity``, ``au_1``), PyAFAR
 (``Occ_au_1``, ``Int_au_6``), FaceReader (``Action Unit 01 - Inner Brow Raiser``), iMotions (``AU1
-Evidence``), and sides as people write them (``AU12_L``, ``AU12R``).
-"""
+Evidence``), and sides as people write them (``AU12_L``, ``AU12R``)."""
 
 LIKE_UNIT = re.compile(r"(?:(?:occ|int)_)?(?:au|action unit)[_ ]?\d", re.IGNORECASE)
 
@@ -82,8 +81,7 @@ FULL_STRENGTHS = {1.0: (0.0, "0 to 1"), 5.0: (2.0, "0 to 5"), 100.0: (20.0, "per
 
 SLACK, NEARLY = 1.1, 0.9
 """Times the full strength, beyond which a value is none of a scale; proportion of a column's values that must
-name stimuli, or it names no pictures.
-"""
+name stimuli, or it names no pictures."""
 
 LARGEST, PEEK = 2**28, 40
 """Bytes of a table of detections; lines in which it must have begun."""

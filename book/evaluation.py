@@ -66,7 +66,7 @@ LONGEST_BENCHMARK, FEWEST_NEURONS, FEW_MAPS = 100.0, 50, 4
 """Seconds that all maps may take, estimated from ``FEW_MAPS``; else neurons are sampled, at least
 ``FEWEST_NEURONS``."""
 
-Report = Callable[[str], None]
+Log = Callable[[str], None]
 Estimates = Mapping[str, Estimate]
 
 
@@ -137,7 +137,7 @@ def made_twins(size: BenchmarkSize, seed: int) -> Twins:
     return twins_of(interventions(size.people, size.aus, (1.0,), face_seed=seed, domain=FACES))
 
 
-def made_benchmarks(size: BenchmarkSize, seed: int, report: Report) -> list[MapBenchmark]:
+def made_benchmarks(size: BenchmarkSize, seed: int, log: Log) -> list[MapBenchmark]:
     """Load the stored networks, render the faces, and find the neurons. Raises DataError where no network is
     stored.
     """
@@ -147,20 +147,20 @@ def made_benchmarks(size: BenchmarkSize, seed: int, report: Report) -> list[MapB
             f"no network of the population {POPULATION!r} is stored here; clone the repository whole, "
             "and let FER_RUNS be unset"
         )
-    report(f"rendering {size.people} people, each with each of {len(size.aus)} action units")
+    log(f"rendering {size.people} people, each with each of {len(size.aus)} action units")
     twins, benchmarks = made_twins(size, seed), []
     for each in members:
         name = f"{POPULATION} {each.seed}"
-        report(f"network {name}: finding its neurons")
+        log(f"network {name}: finding its neurons")
         benchmarks.append(map_benchmark(name, each.network(), twins, seed=seed))
     return benchmarks
 
 
 def sampled_benchmarks(
-    benchmarks: list[MapBenchmark], seconds: float, seed: int, report: Report
+    benchmarks: list[MapBenchmark], seconds: float, seed: int, log: Log
 ) -> list[MapBenchmark]:
     """Sample as many neurons of each network, by the ``seed``, as ``LONGEST_BENCHMARK`` allows at so many
-    ``seconds`` for a map, and ``report`` so; all where it allows all.
+    ``seconds`` for a map, and ``log`` so; all where it allows all.
     """
     count = sum(len(each.rows) for each in benchmarks)
     most = max(FEWEST_NEURONS, int(LONGEST_BENCHMARK / (MAPS * seconds)))
@@ -170,7 +170,7 @@ def sampled_benchmarks(
     for each in benchmarks:
         own = np.sort(rng.permutation(len(each.rows))[: most // len(benchmarks)])
         sampled.append(replace(each, **{name: getattr(each, name)[own] for name in AT}))
-    report(
+    log(
         f"a sample of {sum(len(each.rows) for each in sampled):,} of {count:,} neurons, since all take about "
         f"{time_text(MAPS * count * seconds)}; --all takes all"
     )
@@ -191,11 +191,7 @@ def seconds_of(method: Explainer, benchmark: MapBenchmark) -> float:
 
 
 def judged_method(
-    name: str,
-    method: Explainer,
-    benchmarks: list[MapBenchmark],
-    report: Report,
-    sampled_by: int | None = None,
+    name: str, method: Explainer, benchmarks: list[MapBenchmark], log: Log, sampled_by: int | None = None
 ) -> Estimates:
     """Estimate the scores of a method: score -> estimate.
 
@@ -205,11 +201,11 @@ def judged_method(
     try:
         seconds = seconds_of(method, benchmarks[0])
         if sampled_by is not None:
-            benchmarks = sampled_benchmarks(benchmarks, seconds, sampled_by, report)
+            benchmarks = sampled_benchmarks(benchmarks, seconds, sampled_by, log)
         count = sum(len(each.rows) for each in benchmarks)
         # Of each network a few maps are made twice more.
         maps = MAPS * count + 2 * FEW_MAPS * len(benchmarks)
-        report(f"{name}: {count:,} neurons, {MAPS} maps each, about {time_text(maps * seconds)}")
+        log(f"{name}: {count:,} neurons, {MAPS} maps each, about {time_text(maps * seconds)}")
         with steps("maps", maps) as advance:
             table = judge_maps(lambda *given: (method(*given), advance(len(given[3])))[0], benchmarks)
         return map_estimates(table)
@@ -218,15 +214,15 @@ def judged_method(
 
 
 def judged_baselines(
-    benchmarks: list[MapBenchmark], report: Report, sampled_by: int | None = None
+    benchmarks: list[MapBenchmark], log: Log, sampled_by: int | None = None
 ) -> dict[str, Estimates]:
     """Estimate the scores of every registered method; with a seed ``sampled_by`` all together take at most
     ``LONGEST_BENCHMARK``.
     """
     if sampled_by is not None:
         seconds = sum(seconds_of(method, benchmarks[0]) for method in EXPLAINERS.values())
-        benchmarks = sampled_benchmarks(benchmarks, seconds, sampled_by, report)
-    return {name: judged_method(name, method, benchmarks, report) for name, method in EXPLAINERS.items()}
+        benchmarks = sampled_benchmarks(benchmarks, seconds, sampled_by, log)
+    return {name: judged_method(name, method, benchmarks, log) for name, method in EXPLAINERS.items()}
 
 
 def baseline_table(by_method: Mapping[str, Estimates], size: str, seed: int) -> pd.DataFrame:

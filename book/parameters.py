@@ -42,9 +42,7 @@ FACE_NAME = CheckedText(
     " | ".join(get_args(FaceSource)) + " | the folder of your own faces.csv below FER_DATA",
     lambda name: name in get_args(FaceSource) or may_be_own(name),
 )
-"""The name of a face set. Whether a set of your pictures is there is tested before a run, as of a real
-one.
-"""
+"""The name of a face set. Whether your set is there is tested before a run, as for a real one."""
 
 FaceField = Annotated[
     str,
@@ -155,8 +153,8 @@ class ChapterParameters(Parameters):
 
     @classmethod
     def of_profile(cls, profiles: Profiles, profile: str, choices: Mapping[str, object]) -> dict[str, object]:
-        """What the profile sets for every chapter, then for this one, then both on the face set that is
-        requested for: ``profiles`` may have keys ``(profile, faces)``."""
+        """What the profile sets for every chapter, then for this one, then both on the requested face
+        set: ``profiles`` may have keys ``(profile, faces)``."""
         faces = choices.get("faces", cls.model_fields["faces"].default)
         layers = (
             each.get(key, {}) for key in (profile, (profile, faces)) for each in (EVERY_CHAPTER, profiles)
@@ -223,8 +221,7 @@ class NetworkParameters(ChapterParameters):
 
 EARLIER_EVAL_SEEDS = frozenset({1, 2, 3, 11, 40, 41, 4242, 4711})
 """Face seeds whose people an earlier reference, or a trial of one, evaluated: a new reference that evaluated
-them again would confirm what was chosen on them.
-"""
+them again would confirm what was chosen on them."""
 
 
 def _are_pairs(text: str) -> bool:
@@ -285,9 +282,7 @@ class RoleParameters(NetworkParameters):
         can.
         """
         if self.faces not in get_args(FaceDomain):
-            return (
-                f"degrees of filters: the units of {self.faces!r} are unknown, so {name!r} are not evaluated"
-            )
+            return f"degrees of filters: the units of {self.faces!r} are unknown; {name!r} are left out"
         from book.populations import find_population
 
         faces = find_population(name).faces

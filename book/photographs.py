@@ -23,8 +23,7 @@ PHOTOGRAPH_POPULATION = "photographs_zero_bias"
 
 WORTH_FILE = Path(__file__).with_suffix(".csv")
 """``network``, ``faces`` that it was evaluated on, how many ``pictures`` these are, and which proportion of
-them it classified correctly: ``accuracy`` with the bounds ``low`` and ``high`` over pictures. Committed.
-"""
+them it classified correctly: ``accuracy`` with the bounds ``low`` and ``high`` over pictures. Committed."""
 
 
 @dataclass(frozen=True)

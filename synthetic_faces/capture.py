@@ -118,7 +118,7 @@ class Capture:
                 )
             if min(shares.values(), default=0) < 0 or sum(shares.values()) > 1:
                 raise SettingError(
-                    f"hands: proportions of {emotion} must be at least 0 and at most 1 together"
+                    f"hands: proportions of {emotion} must be 0 or more and at most 1 together"
                 )
 
 

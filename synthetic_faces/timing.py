@@ -16,8 +16,7 @@ from synthetic_faces.facs import AUS, SIDED
 
 TIMINGS = ("by_unit", "together", "in_turn")
 """How the units of a sequence move: each when ``SCHEDULES`` says, all along one cosine, or ``EVENTS`` in
-turn, which are the same whatever the clip's class: nothing but their order, one of ``ORDERS``, distinguishes
-it.
+turn, which are the same whatever the clip's class: nothing but their order, one of ``ORDERS``, reveals it.
 """
 
 EVENTS = (("AU1", "AU2"), ("AU12",), ("AU25", "AU26"))

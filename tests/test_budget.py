@@ -22,7 +22,7 @@ MOST = {
     "face_sets": 3560,
     "fer_lib": 5180,
     "ferbook": 6671,
-    "book": 11325,
+    "book": 11324,
     "synthetic_faces": 4012,
     "benchmarks": 720,
     "tests": 31120,
