@@ -45,7 +45,7 @@ def test_a_package_that_would_compute_it_and_is_absent_is_named(results, monkeyp
     monkeypatch.setattr(kept, "FOLDER", tmp_path)
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "book.evaluation", raising=False)
-    with pytest.raises(MissingError, match=r"'baselines' of a page is not kept .* torch is not installed"):
+    with pytest.raises(MissingError, match=r"'baselines' of a page is not stored .* torch is not installed"):
         kept.kept_baselines(results)
 
 
