@@ -259,7 +259,7 @@ def test_pictures_that_had_been_learned_are_known_and_answers_may_be_of_mirrored
 def test_no_answers_after_each_epoch_are_said_to_be_absent(kept):
     member, _ = kept
     (member.folder / "epochs.npy").unlink()
-    with pytest.raises(DataError, match=r"tiny/0: no answers after each epoch"):
+    with pytest.raises(DataError, match=r"tiny/0: no predictions after each epoch"):
         member.answers_by_epoch()
 
 
@@ -285,7 +285,7 @@ def test_what_shuffled_labels_taught_is_kept_as_it_was_at_the_end(faces, monkeyp
 def test_a_chapter_reads_the_populations_that_it_declares(output, monkeypatch, learned):
     monkeypatch.setattr("book.session.find_population", lambda name: {"tiny": TINY}[name])
     run = open_chapter("deconvolution", DeconvolutionParameters(device="cpu", population="tiny").model_dump())
-    told = "no network of the population 'tiny' is kept; `ferbook populations"
+    told = "no network of the population 'tiny' is stored; `ferbook populations"
     with pytest.raises(ChapterError, match=told):
         run.networks()
     shutil.copytree(learned, TINY.folder)
