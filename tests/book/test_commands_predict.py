@@ -28,7 +28,7 @@ def test_a_network_of_another_version_of_the_faces_is_told(faces, told, tmp_path
     code, out, err = command("predict", "a.png", "--run", "old", "--json")
     assert code == 0 and f'"faces": "{faces}"' in out
     line = (
-        f"the network learned from {told}, while this checkout makes {versioned(told.partition('/')[0])}"
+        f"the network was trained on {told}, while this checkout makes {versioned(told.partition('/')[0])}"
         if told
         else ""
     )

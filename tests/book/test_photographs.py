@@ -69,7 +69,7 @@ def test_what_a_network_is_worth_is_measured_by_hand_and_read_again(monkeypatch,
 
 
 def test_the_live_page_says_what_its_network_is_worth_on_photographs():
-    assert "test photographs (fer2013) it names" in (FOLDER / "live.json").read_text(encoding="utf-8")
+    assert "test photographs (fer2013) it classifies" in (FOLDER / "live.json").read_text(encoding="utf-8")
 
 
 def test_predict_without_a_run_asks_the_networks_of_photographs(photo, kept, command):
