@@ -189,7 +189,7 @@ def specification_curve(table: pd.DataFrame) -> style.Drawn:
     deciding = int(np.logical_and.reduce(first).argmax())
     figure, (above, below) = plt.subplots(2, 1, figsize=(style.WIDTH, 4.6), sharex=True, height_ratios=(1, 1))
     places = np.arange(len(ordered))
-    above.vlines(places, ordered["low"], ordered["high"], color=style.GREY, linewidth=1)
+    above.vlines(places, ordered["low"], ordered["high"], color=style.MUTED, linewidth=1)
     above.plot(places, ordered["degree"], "o", color=style.BLUE, markersize=4)
     above.plot(deciding, ordered["degree"][deciding], "o", color=style.VERMILION, markersize=7)
     above.set_ylabel("degree")

@@ -1,10 +1,13 @@
 """The figures of the chapter that asks whether filters detect action units, on small constructed tables."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from book.au_verification import figures
+from book.au_verification.study import SPECIFICATIONS
 from book.shared_figures import YOURS
 from tests.book.au_verification.toy_effects import effects_of_size
 
@@ -41,7 +44,18 @@ BEST = np.array([0.55, 0.7, 0.79, 0.9])
 WITH_IT, WITHOUT = np.array([1.0, 2.0, 2.0]), np.array([0.0, 0.5, 1.0, 3.0])
 
 
+def specifications() -> pd.DataFrame:
+    """The first assignment has an interval and an answer, the others a degree alone."""
+    table = pd.DataFrame(product(*SPECIFICATIONS.values()), columns=[*SPECIFICATIONS])
+    table[["negative", "measured", "positive"]] = 0.0, 20.0, 30.0
+    table["degree"] = np.linspace(0.5, 0.9, len(table))
+    decided = table["assigned"].eq(SPECIFICATIONS["assigned"][0])
+    table["low"], table["high"] = (table["degree"].where(decided) + by for by in (-0.2, 0.2))
+    return table.assign(answer=decided.map({True: "partly", False: ""}))
+
+
 DRAWINGS = {
+    "specification_curve": lambda: figures.specification_curve(specifications()),
     "one_filter": lambda: figures.one_filter(WITH_IT, WITHOUT, "filter 7", "AU12", 0.625),
     "null_maxima": lambda: figures.null_maxima(MAXIMA, BEST),
     "networks": lambda: figures.networks(marks()),
@@ -53,6 +67,11 @@ DRAWINGS = {
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_what_is_drawn_can_be_stored(name, well_drawn):
     well_drawn(DRAWINGS[name])
+
+
+def test_the_specification_curve_counts_equal_answers():
+    caption = DRAWINGS["specification_curve"]().caption
+    assert "in all 48 specifications" in caption and "In 16 of the 16 with an interval" in caption
 
 
 def test_two_histograms_hold_every_picture():
