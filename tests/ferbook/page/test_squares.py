@@ -7,7 +7,8 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.patches import PathPatch
 
-from ferbook.page import squares as module
+from ferbook.page import forest, heat
+from ferbook.page import squares as squares_module
 from ferbook.page.squares import squares
 from ferbook.page.style import BLUE, RULE, FigureError
 
@@ -39,6 +40,7 @@ def test_what_squares_cannot_show_is_refused(counts):
         drawn(counts)
 
 
-def test_the_example_is_true():
+@pytest.mark.parametrize("module", [forest, heat, squares_module])
+def test_the_examples_are_true(module):
     found = doctest.testmod(module, extraglobs={"pd": pd})
     assert found.attempted and not found.failed
