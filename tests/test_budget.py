@@ -25,7 +25,7 @@ MOST = {
     "book": 11324,
     "synthetic_faces": 4012,
     "benchmarks": 720,
-    "tests": 29964,
+    "tests": 29864,
     "files": 254,
     "commands": 23,
     "floors of ferbook": 8,
