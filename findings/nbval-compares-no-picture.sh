@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # A notebook's figure shows other data than the one stored: a bar chart of accuracies, say.
 # One would guess: pytest --nbval, which compares outputs unless --nbval-lax asks for less, fails.
-# What happens: it passes. image/png and image/jpeg are left out of the comparison unless --nbdime is given too; of a
-# figure only its text/plain counts, '<Figure size ... with 1 Axes>', which is the same. The same chart as SVG is
-# compared, character by character, and fails.
+# What happens: it passes. image/png and image/jpeg are left out of the comparison unless --nbdime is given
+# too; of a figure only its text/plain counts, '<Figure size ... with 1 Axes>', which is the same. The same
+# chart as SVG is compared, character by character, and fails.
 # Source: nbval 0.11.0 (plugin.py, skip_compare), matplotlib 3.11.1, run.
-# Why it matters: a book of figures whose check is nbval checks none of them; we compare each figure's data as a table.
+# Why it matters: a book of figures whose check is nbval checks none of them; we compare each figure's data as
+# a table.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 python3 -m venv own
-own/bin/pip install -q nbval==0.11.0 nbclient==0.11.0 nbformat==5.11.1 ipykernel==7.4.0 matplotlib==3.11.1 pytest==9.1.1
+own/bin/pip install -q nbval==0.11.0 nbclient==0.11.0 nbformat==5.11.1 \
+  ipykernel==7.4.0 matplotlib==3.11.1 pytest==9.1.1
 own/bin/python - <<'PYTHON'
 import subprocess
 import sys

