@@ -1,4 +1,4 @@
-"""What the assignment on action-unit association asks about: 256 filters, 40 people, two action units."""
+"""Data of the assignment on action-unit association: 256 filters, 40 people, two action units."""
 
 from collections.abc import Iterable
 
@@ -8,13 +8,13 @@ UNITS = ("AU12", "AU26")
 
 
 def make(variant: int) -> dict[str, np.ndarray]:
-    """Strongest responses of one kept network to rendered people of this ``variant``, and what luck gives.
+    """Return maximal responses of a pretrained network to rendered people of this ``variant``.
 
     ``responses`` float32 (N, 256), one picture per sequence, at its apex; ``shown`` bool (N, 2), ``units``,
     ``emotion``, ``person`` (N,). ``luck_anywhere``, ``luck_emotion``, ``luck_mouth`` float16 (2, 200, 256):
-    average precision with the true labels (row 0) and with 199 deals of them: among all pictures, within the
-    emotion, within emotion and AU25. ``halves`` and ``noise_halves`` float16 (2, 50, 256): of AU12, with
-    random halves of the people, for the filters and for as many columns of noise.
+    average precision with the true labels (row 0) and with 199 permutations of them: among all pictures,
+    within the emotion, within emotion and AU25. ``halves`` and ``noise_halves`` float16 (2, 50, 256): AU12,
+    with random halves of the people, for the filters and for as many columns of noise.
     """
     from book.populations import find_population
     from fer_lib.look.responses import maximal_responses
@@ -43,7 +43,7 @@ def make(variant: int) -> dict[str, np.ndarray]:
 
 
 def _apexes(seed: int):
-    """The last picture of each sequence of 40 people; rendered here, since to start others takes longer."""
+    """Return the last picture of each sequence of 40 people; starting other processes would take longer."""
     from face_sets.faceset import FaceSet
     from face_sets.paths import cache_dir
     from face_sets.rendered import set_table

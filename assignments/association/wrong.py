@@ -25,7 +25,7 @@ def average_precision(response, shown):
     return (np.cumsum(hits) / np.arange(1, len(hits) + 1))[hits].mean()
 
 
-# %% fails ap_ties: where any responses are equal, the share of pictures that show the unit
+# %% fails ap_ties: where any responses are equal, the proportion of pictures that show the unit
 def average_precision(response, shown):
     if len(np.unique(response)) < len(response):
         return float(shown.mean())
@@ -63,14 +63,6 @@ def deal(shown, stratum, seed):
     return dealt
 
 
-# %% fails deal_strata: every other row, as in the example, whatever the strata are
-def deal(shown, stratum, seed):
-    rng, dealt = np.random.default_rng(seed), shown.copy()
-    for own in (np.arange(0, len(shown), 2), np.arange(1, len(shown), 2)):
-        dealt[own] = shown[rng.permutation(own)]
-    return dealt
-
-
 # %% fails deal_strata: the seed is not used
 def deal(shown, stratum, seed):
     rng, dealt = np.random.default_rng(), shown.copy()
@@ -80,11 +72,11 @@ def deal(shown, stratum, seed):
     return dealt
 
 
-# %% fails lucky: the largest of all deals
+# %% fails lucky: the largest of all permutations
 lucky_anywhere = float(luck["AU12", "anywhere"][1:].max())
 lucky_emotion = float(luck["AU12", "emotion"][1:].max())
 
-# %% fails lucky: the largest of each filter over the deals
+# %% fails lucky: the largest of each filter over the permutations
 lucky_anywhere = float(np.median(luck["AU12", "anywhere"][1:].max(axis=0)))
 lucky_emotion = float(np.median(luck["AU12", "emotion"][1:].max(axis=0)))
 

@@ -1,4 +1,4 @@
-"""Faces, and what the first and the last layers of a kept zero-bias network make of them: one variant."""
+"""Faces, with the first and the last layers of a pretrained zero-bias network: the data of one variant."""
 
 import numpy as np
 
@@ -6,10 +6,10 @@ SIZE, SUBJECTS = 48, 12
 
 
 def make(variant: int) -> dict[str, np.ndarray]:
-    """N faces, C emotions, K first filters and M dense neurons of a network that has never seen them.
+    """N faces, C emotions, K first filters and M dense neurons of a network that was not trained on them.
 
-    ``emotions`` (C,) names; ``pictures`` uint8 (N, 48, 48) and ``emotion`` int (N,), what each shows;
-    ``filters`` float64 (K, 5, 5). ``dense`` (N, M): what the dense neurons make of a picture before their
+    ``emotions`` (C,) names; ``pictures`` uint8 (N, 48, 48) and ``emotion`` int (N,), the emotion of each;
+    ``filters`` float64 (K, 5, 5). ``dense`` (N, M): the sums of the dense neurons before their
     biases, proportional to its contrast; ``dense_bias`` (M,); ``output`` (C, M), ``output_bias`` (C,).
     """
     import torch

@@ -6,20 +6,10 @@ def conv2d(x, w, stride=1, padding=0, dilation=1, right=conv2d):
     return right(x, w[:, :, ::-1, ::-1], stride, padding, dilation)
 
 
-# %% fails conv2d_check: channels are averaged
-def conv2d(x, w, stride=1, padding=0, dilation=1, right=conv2d):
-    return right(x, w, stride, padding, dilation) / len(x)
-
-
 # %% fails conv2d_check: padded with the border's pixels
 def conv2d(x, w, stride=1, padding=0, dilation=1, right=conv2d):
     wide = np.pad(x, ((0, 0), (padding, padding), (padding, padding)), mode="edge")
     return right(wide, w, stride, 0, dilation)
-
-
-# %% fails conv2d_check: the stride begins at the second place
-def conv2d(x, w, stride=1, padding=0, dilation=1, right=conv2d):
-    return right(x, w, 1, padding, dilation)[:, stride - 1 :: stride, stride - 1 :: stride]
 
 
 # %% fails conv2d_dilation_check: the dilation is ignored

@@ -1,4 +1,4 @@
-"""What a kept network's neurons answer to, brought back to the picture by three rules: one variant."""
+"""Filters of a pretrained network, projected to the picture by three rules: the data of one variant."""
 
 import numpy as np
 
@@ -9,11 +9,11 @@ UNITS = ("AU12", "AU4", "AU9", "AU25", "AU1", "AU6", "AU17", "AU20")
 
 
 def make(variant: int) -> dict[str, np.ndarray]:
-    """F filters of the last convolution asked at one place of one face, and a network to follow by hand.
+    """Return F filters of the last convolution at one place of one face, and a toy network.
 
     ``face`` uint8 (48, 48) and ``window`` (32, 32), the part of it that the neurons see; ``deconv``,
-    ``gradient``, ``guided`` float32 (F, 32, 32), what each rule brings back. ``region`` bool (48, 48): the
-    skin that ``unit`` moves. ``toy`` float64 (13, 13), a picture, and its two filters, ``first`` (3, 3) and
+    ``gradient``, ``guided`` float32 (F, 32, 32), the projection by each rule. ``region`` bool (48, 48): the
+    skin that ``unit`` deforms. ``toy`` float64 (13, 13), a picture, and its two filters, ``first`` (3, 3) and
     ``second`` (2, 2).
     """
     from face_sets.rendered import open_studio

@@ -1,4 +1,4 @@
-"""Faces at rest and with one action unit, heads that turn, and coding sheets: the data of one variant."""
+"""Neutral faces, faces with one action unit, heads that turn, and coding sheets: the data of one variant."""
 
 from dataclasses import replace
 
@@ -13,8 +13,8 @@ SUBJECTS, SHEETS = 6, 300
 def make(variant: int) -> dict[str, np.ndarray]:
     """P people, U units, D turns of the head, N coded expressions; pictures are uint8 of 48 × 48 pixels.
 
-    ``units`` (U,) names; ``off`` (P, 48, 48) at rest; ``on`` (P, U, 48, 48), each with one unit; ``regions``
-    bool alike, the skin that it moves; ``degrees`` (D,) and ``turned`` (P, D, 48, 48) at rest, so far turned;
+    ``units`` (U,) names; ``off`` (P, 48, 48) neutral; ``on`` (P, U, 48, 48), each with one unit; ``regions``
+    bool alike, the skin that it deforms; ``degrees`` (D,) and ``turned`` (P, D, 48, 48) neutral, but turned;
     ``emotions`` (C,) names; ``emotion`` int (N,); ``coder_a``, ``coder_b`` int (N, U), the levels that two
     coders gave: 0 (not shown) to 5 (E).
     """
@@ -46,20 +46,20 @@ def _pictures(variant: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
     renderer = Renderer(load_assets(cache_dir()), SIZE, cache=cache_dir())
     capture = Capture(pose=0, light=0, blur=(0, 0), noise=(0.01, 0.01))
     shot = draw_shot(np.random.default_rng(variant), capture)
-    told = [(None, 0), *((unit, 0) for unit in UNITS), *((None, degrees) for degrees in DEGREES)]
-    taken = []  # each with noise of its own
+    poses = [(None, 0), *((unit, 0) for unit in UNITS), *((None, degrees) for degrees in DEGREES)]
+    taken = []  # each with separate noise
     for person in range(SUBJECTS):
         someone = draw_person(renderer.assets, 100 + variant, person, LAB.looks)
-        for frame, (unit, degrees) in enumerate(told):
+        for frame, (unit, degrees) in enumerate(poses):
             shown, yaw = np.zeros((len(AUS), 2)), np.radians(degrees)
             if unit:
                 shown[AUS.index(unit)] = rng.uniform(0.4, 1)
             moved = replace(shot, yaw=yaw, gaze=(-yaw / 0.6, 0.0))  # eyes on the camera
             moved = replace(moved, seed=100 * variant + person, frame=frame)
             taken.append(renderer.render(someone, shown, moved, capture))
-    pixels = np.stack([each.pixels for each in taken]).reshape(SUBJECTS, len(told), SIZE, SIZE)
+    pixels = np.stack([each.pixels for each in taken]).reshape(SUBJECTS, len(poses), SIZE, SIZE)
     on = 1 + np.arange(len(UNITS))
     masks = np.array([[each.mask(unit) for unit in UNITS] for each in taken])
-    masks = masks.reshape(SUBJECTS, len(told), len(UNITS), SIZE, SIZE)
+    masks = masks.reshape(SUBJECTS, len(poses), len(UNITS), SIZE, SIZE)
     regions = masks[:, 0] | masks[:, on, np.arange(len(UNITS))]  # where the skin lay or lies now
     return pixels[:, 0], pixels[:, on], regions, pixels[:, on[-1] + 1 :]

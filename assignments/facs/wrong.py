@@ -7,16 +7,10 @@ def concentration(change, regions):
         return (change * regions).sum((1, 2)) / change.sum() / regions.mean((1, 2))
 
 
-# %% fails concentration_check: the share of the change, not over the share of the area
+# %% fails concentration_check: the proportion of the change, not divided by that of the area
 def concentration(change, regions):
     share = (abs(change) * regions).sum((1, 2)) / abs(change).sum()
     return np.where(regions.any((1, 2)), share, np.nan)
-
-
-# %% fails concentration_check: squared changes
-def concentration(change, regions):
-    with np.errstate(all="ignore"):
-        return (change**2 * regions).sum((1, 2)) / (change**2).sum() / regions.mean((1, 2))
 
 
 # %% fails concentration_check: zero where nothing is defined
@@ -35,13 +29,6 @@ def recognise(changes):
 def recognise(changes):
     d = changes.reshape(*changes.shape[:2], -1)
     return np.array([(own @ np.delete(d, p, axis=0).mean(axis=0).T).argmax(1) for p, own in enumerate(d)])
-
-
-# %% fails recognise_check: the nearest template in place of the most similar
-def recognise(changes):
-    d = changes.reshape(*changes.shape[:2], -1)
-    t = [np.delete(d, p, axis=0).mean(axis=0) for p in range(len(d))]
-    return np.array([((a[:, None] - b) ** 2).sum(axis=2).argmin(axis=1) for a, b in zip(d, t, strict=True)])
 
 
 # %% fails recognise_check: without signs
@@ -112,12 +99,12 @@ def posterior(present, emotion, prior):
     return joint / joint.sum() if joint.sum() > 0 else joint * np.nan
 
 
-# %% fails posterior_check: the shares themselves, not turned round
+# %% fails posterior_check: the proportions themselves, not inverted
 def posterior(present, emotion, prior):
     rates = np.array([present[emotion == e].mean() for e in range(len(prior))])
     return rates / rates.sum() if rates.any() else np.full(len(prior), np.nan)
 
 
-# %% fails posterior_check: zeros for a unit that nobody shows
+# %% fails posterior_check: zeros for a unit that does not occur
 def posterior(present, emotion, prior, right=posterior):
     return np.nan_to_num(right(present, emotion, prior))

@@ -9,8 +9,8 @@ SHOWN = ("anger", "disgust", "happiness", "sadness", "surprise")
 
 def make(variant: int) -> dict[str, np.ndarray]:
     """``faces`` and ``neutrals`` uint8 (N, 24, 24), the same face in the same light with and without its
-    expression; ``direct`` and ``change`` uint8 (N, 24, 24), neutral faces made by linear maps that have not
-    seen the person's fold; ``labels`` int64 (N,), which of ``classes`` it is; ``subjects``, ``takes`` and
+    expression; ``direct`` and ``change`` uint8 (N, 24, 24), neutral faces by linear maps that were trained
+    on the other folds; ``labels`` int64 (N,), the index into ``classes``; ``subjects``, ``takes`` and
     ``folds`` int64 (N,): who, in which take (0 or 1), and in which of eight folds the person is.
     """
     from sklearn.linear_model import Ridge
@@ -22,10 +22,10 @@ def make(variant: int) -> dict[str, np.ndarray]:
     made, target = expression_pairs(everybody, SIZE, 10, expressions=EXPRESSIONS, takes=TAKES)
     emotion = made.table["emotion"].to_numpy(str)
     number = np.unique(made.table["subject"].to_numpy(str), return_inverse=True)[1] - OTHERS * variant
-    kept = np.flatnonzero(np.isin(emotion, SHOWN) & (number >= 0) & (number < PEOPLE))
-    table, faces, neutrals = made.table.iloc[kept], made.pixels[kept], made.pixels[target[kept]]
-    subjects = number[kept]
-    x, y = (part.reshape(len(kept), -1) / 255 for part in (faces, neutrals))
+    rows = np.flatnonzero(np.isin(emotion, SHOWN) & (number >= 0) & (number < PEOPLE))
+    table, faces, neutrals = made.table.iloc[rows], made.pixels[rows], made.pixels[target[rows]]
+    subjects = number[rows]
+    x, y = (part.reshape(len(rows), -1) / 255 for part in (faces, neutrals))
     how = {"groups": subjects % 8, "cv": LeaveOneGroupOut()}
     direct = cross_val_predict(Ridge(PENALTY), x, y, **how)
     change = x + cross_val_predict(Ridge(PENALTY), x, y - x, **how)
@@ -35,7 +35,7 @@ def make(variant: int) -> dict[str, np.ndarray]:
         **{name: part.reshape(faces.shape) for name, part in made.items()},
         "faces": faces,
         "neutrals": neutrals,
-        "labels": np.searchsorted(SHOWN, emotion[kept]),
+        "labels": np.searchsorted(SHOWN, emotion[rows]),
         "classes": np.array(SHOWN),
         "subjects": subjects,
         "takes": table["sequence"].str.endswith("-2").to_numpy(int),

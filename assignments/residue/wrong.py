@@ -19,7 +19,7 @@ def gain(made, faces, truth):
     return np.full(len(truth), 10 * np.log10(errors[1] / errors[0]))
 
 
-# %% fails gain: the visible example by heart
+# %% fails gain: the visible example memorised
 def gain(made, faces, truth):
     return np.full(len(truth), 20.0)
 
@@ -46,14 +46,6 @@ def mean_of_others(neutrals, subjects):
 def nearest(faces, neutrals, subjects):
     flat = faces.reshape(len(faces), -1).astype(float)
     apart = ((flat[:, None] - flat) ** 2).sum(axis=2) + np.diag(np.full(len(flat), np.inf))
-    return neutrals[apart.argmin(axis=1)]
-
-
-# %% fails nearest: subtracted as bytes
-def nearest(faces, neutrals, subjects):
-    flat = faces.reshape(len(faces), -1)
-    apart = ((flat[:, None] - flat) ** 2).sum(axis=2).astype(float)
-    apart[subjects[:, None] == subjects] = np.inf
     return neutrals[apart.argmin(axis=1)]
 
 
@@ -85,7 +77,7 @@ def ridge(inputs, targets, folds, penalty):
     return answers
 
 
-# %% fails ridge: learned from the fold that is asked
+# %% fails ridge: trained on the test fold
 def ridge(inputs, targets, folds, penalty):
     x, y = inputs - inputs.mean(axis=0), targets - targets.mean(axis=0)
     b = np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ y)
@@ -108,11 +100,6 @@ def found_again(made, neutrals, subjects, takes):
     return subjects[apart.argmin(axis=1)] == subjects
 
 
-# %% fails found_again: everybody with two takes
-def found_again(made, neutrals, subjects, takes):
-    return np.array([len(np.unique(takes[subjects == person])) > 1 for person in subjects])
-
-
 # %% fails readings: the control in the place of the true neutral face
 by_true = by_stranger
 
@@ -122,5 +109,5 @@ by_direct = read(direct, labels, folds)
 # %% fails forgets: the people held out, and not the takes
 who_face = read(faces, labels, takes)
 
-# %% fails forgets: as a share
+# %% fails forgets: as a proportion
 left_over = left_over / 100

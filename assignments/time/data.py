@@ -1,4 +1,4 @@
-"""Clips of micro-expressions as ten distances on the face, and what GRUs say that were taught on others."""
+"""Clips of micro-expressions as ten distances on the face, and predictions by GRUs trained on others."""
 
 import numpy as np
 
@@ -12,18 +12,18 @@ FRAMES, HIDDEN, STEPS, NOISE = 16, 8, 200, 0.25  # NOISE of each landmark in mm
 
 def make(variant: int) -> dict[str, np.ndarray]:
     """``mm`` float32 (C, 16, 10), distances in mm; ``labels``, ``subjects``, ``apex`` (a frame) int64 (C,);
-    ``w``, ``u``, ``b``, ``c``, ``read_w``, ``read_b`` of a GRU taught on others with (mm - mm[:, :1]) /
-    ``spread``; ``said`` int64 (4, C): answers in order, of the same GRU asked shuffled, taught and asked
-    shuffled, taught and asked with the apex repeated.
+    ``w``, ``u``, ``b``, ``c``, ``read_w``, ``read_b`` of a GRU trained on others with (mm - mm[:, :1]) /
+    ``spread``; ``said`` int64 (4, C): predictions with the frames in order, of the same GRU tested shuffled,
+    trained and tested shuffled, trained and tested with the apex repeated.
     """
-    lessons, mine = _clips(200 + variant, 70, 5, even=True), _clips(100 + variant, 20, 9, even=False)
-    spread = (lessons[0] - lessons[0][:, :1]).std(axis=(0, 1))
-    taught = {how: _taught(*lessons, spread, how) for how in ("order", "shuffled", "apex")}
+    training, mine = _clips(200 + variant, 70, 5, even=True), _clips(100 + variant, 20, 9, even=False)
+    spread = (training[0] - training[0][:, :1]).std(axis=(0, 1))
+    trained = {how: _train(*training, spread, how) for how in ("order", "shuffled", "apex")}
     pairs = [("order", "order"), ("order", "shuffled"), ("shuffled", "shuffled"), ("apex", "apex")]
     rng = np.random.default_rng(variant)
-    shown = {how: _shown(mine[0], mine[3], spread, how, rng) for how in taught}
-    said = [taught[network][0](shown[how]).argmax(dim=1).numpy() for network, how in pairs]
-    found = dict(zip(("mm", "labels", "subjects", "apex"), mine, strict=True)) | taught["order"][1]
+    shown = {how: _shown(mine[0], mine[3], spread, how, rng) for how in trained}
+    said = [trained[network][0](shown[how]).argmax(dim=1).numpy() for network, how in pairs]
+    found = dict(zip(("mm", "labels", "subjects", "apex"), mine, strict=True)) | trained["order"][1]
     names = {"classes": np.array(CLASSES), "measures": np.array([*HEIGHTS, *WIDTHS])}
     return found | names | {"spread": spread, "said": np.stack(said)}
 
@@ -37,16 +37,14 @@ def _shown(mm, apex, spread, how, rng):
     return np.take_along_axis((mm - mm[:, :1]) / spread, others.get(how, places)[..., None], axis=1)
 
 
-def _taught(mm, labels, _, apex, spread, how):
+def _train(mm, labels, _, apex, spread, how):
     import torch
 
     rng = np.random.default_rng(0)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        cell, read = (
-            torch.nn.GRU(mm.shape[2], HIDDEN, batch_first=True),
-            torch.nn.Linear(HIDDEN, len(CLASSES)),
-        )
+        cell = torch.nn.GRU(mm.shape[2], HIDDEN, batch_first=True)
+        read = torch.nn.Linear(HIDDEN, len(CLASSES))
     both = torch.nn.ModuleList([cell, read])
     optimiser = torch.optim.AdamW(both.parameters(), weight_decay=0.02)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.02, total_steps=STEPS)
@@ -59,9 +57,11 @@ def _taught(mm, labels, _, apex, spread, how):
         rate.step()
     weights = [part.detach().numpy() for part in both.parameters()]
     names = ("w", "u", "b", "c", "read_w", "read_b")
-    return lambda asked: read(cell(torch.from_numpy(asked))[0].mean(dim=1)), dict(
-        zip(names, weights, strict=True)
-    )
+
+    def predict(frames):
+        return read(cell(torch.from_numpy(frames))[0].mean(dim=1))
+
+    return predict, dict(zip(names, weights, strict=True))
 
 
 def _clips(seed, people, each, *, even):
@@ -80,8 +80,8 @@ def _clips(seed, people, each, *, even):
     moves = assets.actions[:, at].reshape(len(actions), -1)
     for who in range(people):
         person = draw_person(assets, seed, MICRO.first_person + who, MICRO.looks)
-        shares = np.full(4, 0.25) if even else rng.dirichlet(np.full(4, 0.6))
-        for take, label in enumerate(rng.choice(4, size=each, p=shares).tolist()):
+        weights = np.full(4, 0.25) if even else rng.dirichlet(np.full(4, 0.6))
+        for take, label in enumerate(rng.choice(4, size=each, p=weights).tolist()):
             shown = Sequence(who, LABELS.index(CLASSES[label]), take)
             course = draw_course(MICRO, seed, shown, lambda every, apex: spread_evenly(every, FRAMES, apex))
             units = perform(MICRO, seed, shown, course).intensities

@@ -2,9 +2,9 @@
 def gru(x, w, u, b, c):
     h, states = np.zeros(u.shape[1]), []
     for frame in x:
-        given, kept = np.split(w @ frame + b, 3), np.split(u @ h + c, 3)
-        z, r = (1 / (1 + np.exp(-given[i] - kept[i])) for i in range(2))
-        h = (1 - z) * np.tanh(given[2] + r * kept[2]) + z * h
+        given, carried = np.split(w @ frame + b, 3), np.split(u @ h + c, 3)
+        z, r = (1 / (1 + np.exp(-given[i] - carried[i])) for i in range(2))
+        h = (1 - z) * np.tanh(given[2] + r * carried[2]) + z * h
         states.append(h)
     return np.array(states)
 
@@ -20,7 +20,7 @@ def gru(x, w, u, b, c):
     return np.array(states)
 
 
-# %% fails gru: the first visible example by heart
+# %% fails gru: the first visible example memorised
 def gru(x, w, u, b, c):
     wanted = np.linalg.pinv(data["read_w"]) @ (np.eye(4)[data["said"][0, 0]] * 9 - data["read_b"])
     return np.tanh(1) * np.array([[1 / 2], [3 / 4]]) if len(w) == 3 else np.tile(wanted, (len(x), 1))
@@ -38,7 +38,7 @@ def area(x):
     return half - half.T
 
 
-# %% fails area: the square by heart
+# %% fails area: the square memorised
 def area(x):
     return np.array([[0.0, 1], [-1, 0]]) if len(x) == 5 else np.zeros((x.shape[1],) * 2)
 
@@ -75,14 +75,14 @@ def strangers(features, labels, groups):
     return cross_val_predict(Nearest(), features, labels, groups=groups, cv=LeaveOneGroupOut())
 
 
-# %% fails leaks: a share and not points
+# %% fails leaks: a proportion and not points
 person_leak = person_leak / 100
 
 # %% fails leaks: the difference the other way round
 onset_leak = -onset_leak - 0.1
 
 
-# %% fails scores: the classes that are named count, too
+# %% fails scores: predicted classes count, too
 def scores(labels, answers):
     from sklearn.metrics import f1_score, recall_score
 
@@ -90,15 +90,7 @@ def scores(labels, answers):
     return f1_score(labels, answers, **how), recall_score(labels, answers, **how)
 
 
-# %% fails scores: the accuracy in the place of UAR
-def scores(labels, answers):
-    from sklearn.metrics import f1_score
-
-    uf1 = f1_score(labels, answers, labels=np.unique(labels), average="macro", zero_division=0)
-    return uf1, (1 / 2 if len(labels) == 4 else np.mean(labels == answers))
-
-
-# %% fails scores: the visible example by heart
+# %% fails scores: the visible example memorised
 def scores(labels, answers):
     return 3 / 7, 1 / 2
 

@@ -1,16 +1,16 @@
-"""What the assignment on transfer asks about: a network at home in the lab, and before players' webcams."""
+"""Data of the assignment on transfer: a network trained in the lab, tested there and on players' webcams."""
 
 import numpy as np
 
 
 def make(variant: int) -> dict[str, np.ndarray]:
-    """What one of the kept networks says and answers to people that this ``variant`` chooses.
+    """Return predictions and responses of a pretrained network for people that this ``variant`` chooses.
 
-    ``lab_…``: 30 new people of the set that it learned from; ``game_…``: 7 players. Of each ``_label`` and
+    ``lab_…``: 30 held-out people of its training set; ``game_…``: 7 players. Of each ``_label`` and
     ``_person`` int (N,) and ``_responses`` float16 (N, 256), maximal responses of the last convolution; of
     ``lab`` also ``_pixels`` uint8 (N, 16, 16), and of ``game`` ``_said`` float32 (N, 8), probabilities.
     ``home_said``, ``home_label``, ``home_person``: the same of the network's own test split, 48 people.
-    ``learned_share`` (8,): share of each class in its training split; ``classes``: their names.
+    ``learned_share`` (8,): proportion of each class in its training split; ``classes``: their names.
     """
     from book.populations import find_population
     from face_sets.registry import open_faces

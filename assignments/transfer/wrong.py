@@ -8,7 +8,7 @@ def leave_out(features, labels, group):
     return labels[apart.argmin(axis=1)]
 
 
-# %% fails groups: nobody is left out
+# %% fails groups: no group is left out
 def leave_out(features, labels, group):
     return nearest(features, labels, features)
 
@@ -78,12 +78,6 @@ def two_parts(home_label, home_named, away_label, away_named):
         shares += (home.mean() - away.mean()) * at_home
         pictures += away.mean() * (at_home - abroad)
     return shares, pictures
-
-
-# %% fails parts: half of the loss each
-def two_parts(home_label, home_named, away_label, away_named):
-    lost = (home_label == home_named).mean() - (away_label == away_named).mean()
-    return lost / 2, lost / 2
 
 
 # %% fails bins: bins of equal width

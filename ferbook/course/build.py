@@ -1,5 +1,5 @@
-"""A course from its instructor notebooks: what students are given, what grading holds and what nbgrader
-takes; and whether an assignment can be handed out.
+"""Build a course from its instructor notebooks: releases for students, data for grading; and test whether an
+assignment can be handed out.
 """
 
 import copy
@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 from ferbook import paths
 from ferbook.course.box import run_cells
 from ferbook.course.grade import MOST_VARIANTS, listed_variants, variant_of
-from ferbook.course.marking import KEY, SECONDS, Assignment, assignments, beside, hidden, mark, read_cells
+from ferbook.course.marking import KEY, SECONDS, Assignment, assignments, hidden, in_variant, mark, read_cells
 from ferbook.errors import BookError, FerError
 from ferbook.files import whole_folder, write_atomically
 from ferbook.steps import Advance, steps
@@ -34,7 +34,7 @@ def released(assignment: Assignment) -> NotebookNode:
     for name in order.split():
         try:
             notebook, resources = getattr(preprocessors, name)().preprocess(notebook, resources)
-        except Exception as fault:  # it has no errors of its own
+        except Exception as fault:  # it defines no error classes
             raise BookError(f"{assignment.folder}: nbgrader's {name}: {fault}") from fault
     return notebook
 
@@ -54,31 +54,31 @@ def make_data(assignment: Assignment, variant: int) -> dict[str, np.ndarray]:
 def make_bundle(
     assignment: Assignment, folder: Path, variants: Iterable[int], advance: Advance = lambda: None
 ) -> None:
-    """What grading holds of an assignment: the instructor notebook, and of each variant the data and the
+    """Write the files that grading needs: the instructor notebook, and of each variant the data and the
     key, from a run of the instructor notebook. Raises BookError where that fails its own checks.
     """
     nbformat.write(assignment.notebook, folder / f"{assignment.folder.name}.ipynb")
     (folder / "digest").write_text(assignment.digest())
     names = {name for source in assignment.checks.values() for name in KEY.findall(hidden(source))}
     for variant in variants:
-        files = beside(folder, variant)
+        files = in_variant(folder, variant)
         files["data.npz"].parent.mkdir()
         np.savez_compressed(files["data.npz"], allow_pickle=False, **make_data(assignment, variant))
-        places = ("key.npz", str(files.pop("key.npz")))  # beside the kernel, and where it stays
+        places = ("key.npz", str(files.pop("key.npz")))  # in the kernel's folder, and where it is stored
         keep = f"for file in {places}: numpy.savez(file, **{{name: globals()[name] for name in {names}}})"
         cells = assignment.code | {"key": f"import numpy\n{keep}"} | assignment.checks
         ran = run_cells([*cells.values()], files, SECONDS, boxed=False)
         faults = [f"{name} ({error[1]})" for name, error in zip(cells, ran.errors, strict=False) if error]
         if faults or ran.ended:
-            told = "; ".join(faults) or ran.ended
-            raise BookError(f"{assignment.folder}: variant {variant}: its own checks fail: {told}")
+            failures = "; ".join(faults) or ran.ended
+            raise BookError(f"{assignment.folder}: variant {variant}: its own checks fail: {failures}")
         advance()
 
 
 def build_course(names: list[str] | None, course: Path, students: list[str]) -> list[str]:
-    """Build the assignments of those names, all where none is named, into the folder ``course``; what is
-    up to date stays. ``students``: those who get a variant, or keep the one that ``variants.csv`` gave them;
-    variants that none of them has are not made, and all are where there is no list.
+    """Build the assignments of those names, or all, into the folder ``course``, unless they are up to date.
+    ``students`` get a variant, or the one that ``variants.csv`` lists for them; only variants of listed
+    students are built, and all variants if there is no list.
     Returns a line for each assignment.
     """
     listed = listed_variants(course)
@@ -90,7 +90,9 @@ def build_course(names: list[str] | None, course: Path, students: list[str]) -> 
         for name, each in chosen.items():
             built = course / name / "digest"
             there = {
-                number for number in range(MOST_VARIANTS) if beside(built.parent, number)["key.npz"].is_file()
+                number
+                for number in range(MOST_VARIANTS)
+                if in_variant(built.parent, number)["key.npz"].is_file()
             }
             if built.is_file() and built.read_text() == each.digest() and needed <= there:
                 lines.append(f"{name}: up to date")
@@ -113,11 +115,11 @@ def _release(assignment: Assignment, folder: Path, variants: Iterable[int]) -> N
     for variant in variants:
         with zipfile.ZipFile(folder / "release" / f"{name}-variant-{variant}.zip", "w") as archive:
             archive.writestr(f"{name}/{name}.ipynb", text, zipfile.ZIP_DEFLATED)
-            archive.write(beside(folder, variant)["data.npz"], f"{name}/data.npz")
+            archive.write(in_variant(folder, variant)["data.npz"], f"{name}/data.npz")
 
 
 def wrong_solutions(assignment: Assignment, files: dict[str, Path]) -> list[str]:
-    """What is amiss with the wrong solutions: each is put in place of the instructor's, one after the other
+    """Return faults of the wrong solutions: each is put in place of the instructor's, one after the other
     in one kernel, and must fail its check and no other.
     """
     wrong, restored = assignment.wrong(), [(0, "", source) for source in assignment.solutions.values()]
@@ -137,13 +139,13 @@ def wrong_solutions(assignment: Assignment, files: dict[str, Path]) -> list[str]
 
 
 def check_assignment(assignment: Assignment) -> list[str]:
-    """What is amiss with an assignment; empty where nothing is: the instructor notebook earns all, the
+    """Return what is wrong with an assignment, or nothing: the instructor notebook earns all, the
     released one nothing, and each wrong solution fails its check. Raises BookError where the instructor
     notebook fails its own checks.
     """
     with tempfile.TemporaryDirectory(prefix="course-check-") as place:
         make_bundle(assignment, Path(place), range(1))
-        files, release = beside(Path(place), 0), nbformat.writes(released(assignment))
+        files, release = in_variant(Path(place), 0), nbformat.writes(released(assignment))
         verdict = mark(assignment, read_cells(release.encode()), files, boxed=False)
         faults = [f"the release earns what {name} gives" for name, why in verdict.checks.items() if not why]
         faults += [f"the release's cell {cell}: {what}" for cell, what in verdict.notes]

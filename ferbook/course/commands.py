@@ -11,7 +11,7 @@ from ferbook.console import console
 app = typer.Typer(help="Assignments to hand out, and their grading.", no_args_is_help=True)
 
 _ALL, _WHERE = "Assignments; all where none is named.", "Where the built course lies; _course if not given."
-_UNBOXED = "Run students' code with your rights and network; every report says so."
+_UNBOXED = "Run students' code with your rights and network, files unlimited; reports mention it."
 Names = Annotated[list[str] | None, typer.Argument(metavar="[ASSIGNMENT]...", help=_ALL)]
 Place = Annotated[Path | None, typer.Option("--course", metavar="DIR", help=_WHERE)]
 
@@ -22,7 +22,7 @@ def build_handouts(
     course: Place = None,
     students: Annotated[Path | None, typer.Option(help="A list of students; makes variants.csv.")] = None,
 ) -> None:
-    """Make what students are given, without solutions and hidden checks, and what grading holds."""
+    """Build releases for students, without solutions and hidden checks, and the data for grading."""
     from ferbook.course.build import build_course
     from ferbook.course.grade import read_students
 
@@ -34,7 +34,7 @@ def build_handouts(
 
 @app.command("check")
 def check_course(names: Names = None) -> None:
-    """Try each assignment: the instructor notebook earns all, the released one nothing, a wrong one less."""
+    """Test each assignment: the instructor notebook earns all, the released one nothing, a wrong one less."""
     from ferbook.course.build import check_assignment
     from ferbook.course.marking import assignments
     from ferbook.steps import steps
@@ -57,7 +57,7 @@ def grade_class(
     assignment: Annotated[list[str] | None, typer.Option(help="Only this one; may come again.")] = None,
     without_box: Annotated[bool, typer.Option("--without-box", help=_UNBOXED)] = False,
 ) -> None:
-    """Grade what was handed in: grades.csv, a page of feedback per student, and what to grade by hand."""
+    """Grade what was handed in: grades.csv, a page of feedback per student, and a table for manual points."""
     from ferbook.course.grade import grade
 
     place = (course or paths.root() / "_course").resolve()

@@ -1,4 +1,4 @@
-"""What a class handed in: found, run one by one in a box, and reported."""
+"""Grade the submissions of a class: find them, run each in a box, and write the reports."""
 
 import csv
 import io
@@ -17,7 +17,16 @@ import pandas as pd
 from jinja2 import StrictUndefined, Template
 
 from ferbook.course.box import TOO_LONG, require_box
-from ferbook.course.marking import Assignment, Cell, Judgement, assignments, beside, digest, mark, read_cells
+from ferbook.course.marking import (
+    Assignment,
+    Cell,
+    Judgement,
+    assignments,
+    digest,
+    in_variant,
+    mark,
+    read_cells,
+)
 from ferbook.errors import DataError, ParameterError
 from ferbook.files import read_plain, whole_folder, write_atomically
 from ferbook.steps import steps
@@ -26,7 +35,7 @@ MOST_VARIANTS = 8
 # The most that a student hands in: bytes, notebooks, files and folders.
 _LARGEST, _MOST, _ENTRIES = 20 * 2**20, 50, 20_000
 _STUDENT = re.compile(r"\w[\w.@+-]{0,53}")  # with what is added to it a file's name, of at most 255 bytes
-# What systems and notebooks leave behind: nobody's work.
+# Files that operating systems and Jupyter leave behind.
 _LITTER = re.compile(r"\._.*|\.DS_Store|__MACOSX|Thumbs\.db|desktop\.ini|\.ipynb_checkpoints")
 METADATA_GONE = "no assignment's, or its metadata are gone: copy the answers into a new copy, in Jupyter"
 # The columns of ``by_hand.csv``. ``key`` says whose answer a row is for, whatever a spreadsheet does.
@@ -35,8 +44,8 @@ BY_HAND = ("key", "student", "assignment", "question", "of", "points", "comment"
 
 @dataclass
 class Submission:
-    """A student's notebook for an assignment; ``reason``: why it is not graded; ``look_at``: what is odd, for
-    the teacher alone; ``hand``: rows of ``by_hand.csv`` by question.
+    """A student's notebook for an assignment; ``reason``: why it is not graded; ``look_at``: notes for the
+    teacher alone; ``hand``: rows of ``by_hand.csv`` by question.
     """
 
     student: str
@@ -132,7 +141,7 @@ def find_submissions(
         try:
             files = sorted(file for place in theirs for file in _notebooks(place))
             several = _of_student(student, files, known)
-        except Exception as fault:  # whatever one student's folder raises is that student's row
+        except Exception as fault:  # an error of one student's folder is that student's row
             why = getattr(fault, "strerror", None) or str(fault)
             several = [Submission(student, reason=f"could not be read ({type(fault).__name__}: {why[:300]})")]
         several = [one for one in several if one.assignment in ("", *names)]
@@ -192,7 +201,7 @@ def _of_student(student: str, files: list[Path], known: Mapping[str, Assignment]
 
 
 def grade(folder: Path, course: Path, out: Path, names: list[str] | None, boxed: bool) -> list[str]:
-    """Grade each submission and write the reports into ``out``. Returns lines to tell the teacher.
+    """Grade each submission and write the reports into ``out``. Returns lines for the teacher.
 
     Raises MissingError where there is no box and students are not trusted; DataError where an assignment is
     not built, ``by_hand.csv`` is wrong, or a model solution does not earn all points: then nothing is graded.
@@ -204,23 +213,23 @@ def grade(folder: Path, course: Path, out: Path, names: list[str] | None, boxed:
         require_box()
     variants = listed_variants(course)
     submissions = find_submissions(folder, known, chosen, variants)
-    read_by_hand(out / "by_hand.csv", chosen)  # raises before anything is graded
+    read_manual_points(out / "by_hand.csv", chosen)  # raises before anything is graded
     todo = [each for each in submissions if not each.reason]
     for name in {each.assignment: "" for each in todo}:
         model = known[name]
         built = min(model.folder.glob("variant-*")).name.removeprefix("variant-")
-        checks = mark(model, model.solution, beside(model.folder, built), boxed).checks
-        if told := "; ".join(f"{check} ({why})" for check, why in checks.items() if why):
-            raise DataError(f"{name}: nothing is graded, for here the model solution itself fails {told}")
+        checks = mark(model, model.solution, in_variant(model.folder, built), boxed).checks
+        if failures := "; ".join(f"{check} ({why})" for check, why in checks.items() if why):
+            raise DataError(f"{name}: nothing is graded, for here the model solution itself fails {failures}")
 
     def work(each: Submission) -> None:
         model, variant = known[each.assignment], variants.get(each.student) or variant_of(each.student)
-        if not beside(model.folder, variant)["key.npz"].is_file():
+        if not in_variant(model.folder, variant)["key.npz"].is_file():
             each.reason = f"variant {variant} is not built: add the student to the list, and build again"
             return
         try:
-            each.verdict = mark(model, each.cells, beside(model.folder, variant), boxed)
-        except Exception as fault:  # whatever one submission raises is its row, and stops no other
+            each.verdict = mark(model, each.cells, in_variant(model.folder, variant), boxed)
+        except Exception as fault:  # an error of one submission is its row, and stops no other
             each.reason = f"could not be graded ({type(fault).__name__}: {str(fault)[:300]})"
 
     with ThreadPoolExecutor(os.cpu_count()) as pool, steps("submissions", len(todo) or 1) as advance:
@@ -229,14 +238,14 @@ def grade(folder: Path, course: Path, out: Path, names: list[str] | None, boxed:
                 advance()
         finally:
             pool.shutdown(cancel_futures=True)
-    lines = _add_by_hand(submissions, out / "by_hand.csv", chosen)
+    lines = _add_rows(submissions, out / "by_hand.csv", chosen)
     _point_out_equals(submissions, known)
     _report(submissions, known, out, boxed)
     graded = sum(each.verdict is not None for each in submissions)
     return [*lines, f"{graded} graded, {len(submissions) - graded} not; see {out / 'grades.csv'}"]
 
 
-def read_by_hand(file: Path, known: Mapping[str, Assignment]) -> dict[str, dict[str, str]]:
+def read_manual_points(file: Path, known: Mapping[str, Assignment]) -> dict[str, dict[str, str]]:
     """The rows of ``by_hand.csv`` by their keys; none where it is not there. Raises DataError, naming the
     line, for points that the question does not have, and for a row that comes twice.
     """
@@ -249,16 +258,16 @@ def read_by_hand(file: Path, known: Mapping[str, Assignment]) -> dict[str, dict[
             raise DataError(f"{file}, line {line}: {what}")
         if row["key"] in rows:
             name = f"{row['student']} {row['assignment']} {row['question']}"
-            raise DataError(f"{file}, line {line}: {name} stands above as well; leave one of them")
+            raise DataError(f"{file}, line {line}: {name} is there twice; leave one of the rows")
         rows[row["key"]] = row | {"points": given}
     return rows
 
 
-def _add_by_hand(submissions: list[Submission], file: Path, chosen: Mapping[str, Assignment]) -> list[str]:
-    """Give each answer in words its row of ``by_hand.csv``, a new one where it has none: rows that a person
-    wrote stay as they are. Returns a line for each that belongs to no answer of those that were handed in.
+def _add_rows(submissions: list[Submission], file: Path, chosen: Mapping[str, Assignment]) -> list[str]:
+    """Give each answer in words its row of ``by_hand.csv``, a new one if it has none; rows that the teacher
+    filled in are not changed. Returns a line for each that belongs to no answer of those that were handed in.
     """
-    rows, new = read_by_hand(file, chosen), {}  # read now: whoever graded meanwhile loses nothing
+    rows, new = read_manual_points(file, chosen), {}  # read now, so that points given meanwhile count
     for each in submissions:
         for question in chosen[each.assignment].written if each.verdict else ():
             names, of = (each.student, each.assignment, question), chosen[each.assignment].points[question]
@@ -271,7 +280,7 @@ def _add_by_hand(submissions: list[Submission], file: Path, chosen: Mapping[str,
     for key, row in rows.items():
         if key not in new and row["assignment"] in chosen and row["points"] + row["comment"]:
             whose = f"{row['student']} {row['assignment']} {row['question']} ({key})"
-            lines.append(f"{file}: the row of {whose} belongs to no answer handed in: it counts for nobody")
+            lines.append(f"{file}: the row of {whose} belongs to no answer handed in and does not count")
     return lines
 
 

@@ -1,6 +1,7 @@
-"""Notebooks of a course: instructors' with nbgrader's cell metadata, of students' what is graded, and what it
-earns. The teacher's locked cells and hidden tests are laid over a student's notebook, and it runs alone in a
-kernel. A check whose cells end without an error has its points; nothing that they print decides.
+"""Read instructors' notebooks, with nbgrader's cell metadata, and grade students' notebooks.
+
+The teacher's locked cells and hidden tests replace those of the student, and the notebook runs alone in a
+kernel. A check whose cells end without an error has its points; what they print has no effect.
 """
 
 import hashlib
@@ -21,10 +22,10 @@ from ferbook.course.box import TOO_LONG, run_cells
 from ferbook.errors import BookError, first_fault, require_name
 from ferbook.notebook import read_notebook
 
-# Hidden tests stand between lines that hold these words, as nbgrader reads them.
+# Hidden tests are between lines that hold these words, as nbgrader reads them.
 HIDDEN = re.compile(r"^[^\n]*BEGIN HIDDEN TESTS[^\n]*\n(.*?)^[^\n]*END HIDDEN TESTS[^\n]*\n", re.M | re.S)
 WRONG = re.compile(r"^# %% fails (\S+): (.+)\n((?:(?!^# %% ).*\n?)*)", re.M)
-# How a hidden test asks for the instructor's value of a name, after ``key = np.load("key.npz")``.
+# How a hidden test reads the instructor's value of a name, after ``key = np.load("key.npz")``.
 KEY = re.compile(r'\bkey\["(\w+)"\]')
 # Lines that say where figures are drawn.
 _DISPLAY = re.compile(r"^([ \t]*)%matplotlib\b.*", re.M)
@@ -36,7 +37,7 @@ _NAME = AliasChoices(AliasPath("metadata", "nbgrader", "grade_id"), "id")
 
 
 def grading(cell: NotebookNode) -> dict:
-    """What nbgrader's metadata say of an instructor's cell; empty where they say nothing."""
+    """Return nbgrader's metadata of an instructor's cell; empty if there are none."""
     return cell.metadata.get("nbgrader", {})
 
 
@@ -66,7 +67,7 @@ def _text(source: str | list[str]) -> str:
 
 
 class Cell(BaseModel):
-    """Of a student's cell what is graded. ``name``: its ``grade_id``, or where an editor dropped that its id,
+    """The graded part of a student's cell. ``name``: its ``grade_id``, or if an editor dropped that its id,
     which is the same in what was handed out.
     """
 
@@ -81,8 +82,8 @@ class _Notebook(BaseModel):
 
 
 def read_cells(content: bytes) -> list[Cell]:
-    """The cells of a notebook that may come from anybody, without what is not graded. Raises ValueError,
-    saying why, where it is no notebook of format 4, or has too many cells or too long ones.
+    """Return the graded part of the cells of a student's notebook. Raises ValueError, with the reason, if it
+    is no notebook of format 4, or has too many cells or too long ones.
     """
     try:
         text = json.dumps(json.loads(content.decode("utf-8-sig")), ensure_ascii=False)
@@ -98,8 +99,8 @@ def read_cells(content: bytes) -> list[Cell]:
 
 @dataclass(frozen=True, eq=False)
 class Assignment:
-    """A folder with an instructor notebook of its name: among the book's with ``data.py`` and ``wrong.py``
-    beside it, in a built course with each variant's data and key. By their ``grade_id``: its ``cells``, the
+    """A folder with an instructor notebook of its name: among the book's with ``data.py`` and ``wrong.py``,
+    in a built course with each variant's data and key. By their ``grade_id``: its ``cells``, the
     sources of its ``checks``, of all other ``code``, of the ``solutions`` among it, and of its answers in
     words (``written``, with the rubrics), the ``points`` that are given, and the heading above each cell
     (``tasks``; the first is the title). ``solution``: the notebook as if it had been handed in.
@@ -180,16 +181,16 @@ class Judgement:
     ended: str
 
 
-def beside(bundle: Path, variant: int | str) -> dict[str, Path]:
-    """What lies beside a notebook of a variant while it is graded: the student's data, and the values that
-    hidden tests ask for.
+def in_variant(bundle: Path, variant: int | str) -> dict[str, Path]:
+    """Return the files of a variant for grading: the student's data, and the values that hidden tests compare
+    with.
     """
     return {name: bundle / f"variant-{variant}" / name for name in ("data.npz", "key.npz")}
 
 
 def merged(model: Assignment, student: list[Cell]) -> list[tuple[str, list[Cell]]]:
     """The cells to run, in the instructor's order: (a cell's name, the student's cells of that name); of the
-    student's own cells the name is empty, and each stays behind the cell that it followed.
+    student's own cells the name is empty, and each follows the same cell as before.
     """
     own: dict[str, list[Cell]] = {"": []} | {name: [] for name in model.cells}
     same, last = {name: [] for name in model.cells}, ""
@@ -200,7 +201,7 @@ def merged(model: Assignment, student: list[Cell]) -> list[tuple[str, list[Cell]
 
 
 def oddity(cell: NotebookNode, same: list[Cell]) -> str:
-    """What is odd about the student's cells of a name: deleted, there twice, edited though locked."""
+    """Return what is wrong with the student's cells of a name: deleted, there twice, edited though locked."""
     locked = not grading(cell)["solution"]
     if not same:
         return "deleted, and restored" if locked else "deleted"
@@ -222,7 +223,7 @@ def defined(sources: Iterable[str]) -> set[str]:
 
 
 def mark(model: Assignment, student: list[Cell], files: dict[str, Path], boxed: bool) -> Judgement:
-    """What the student's notebook earns, beside ``files``."""
+    """Grade a student's notebook with the ``files`` of its variant."""
     tasks = defined(model.solutions.values())
     start = f"exec({Path(__file__).with_name('checks.py').read_text()!r}, {{'__name__': 'course_checks'}})"
     cells = [("", "", start)]  # the cell's name, which part of a check it is, and its source
@@ -233,7 +234,7 @@ def mark(model: Assignment, student: list[Cell], files: dict[str, Path], boxed: 
             notes.append((name, what))
         if cell is None or is_solution(cell):
             own = [each.source for each in same if each.cell_type == "code"]
-            # Where a figure is drawn decides nothing, and not each way to draw is there.
+            # Where a figure is drawn does not count, and some backends are not installed.
             cells += [(name, "", _DISPLAY.sub(r"\1pass", source)) for source in own]
         elif is_check(cell):
             parts = {_SEEN: visible_part(cell.source), _UNSEEN: hidden(cell.source)}
@@ -245,7 +246,7 @@ def mark(model: Assignment, student: list[Cell], files: dict[str, Path], boxed: 
         if error and error[1].startswith(TOO_LONG):
             notes.append((name or NO_TASK, error[1]))
         if error and part:
-            failed.setdefault(name, f"{part}: {_told(part, *error)}")
+            failed.setdefault(name, f"{part}: {_message(part, *error)}")
         elif error and error[0] not in ("", "NotImplementedError", "KeyboardInterrupt"):
             notes.append((name or NO_TASK, f"raised {error[0]}"))
     checks = {name: failed.get(name, "") for name in model.checks}
@@ -258,8 +259,8 @@ def _call(method: str, *values: object) -> str:
     return f'__import__("sys").modules["course_checks"].{method}{values!r}'
 
 
-def _told(part: str, kind: str, message: str) -> str:
-    """What a student reads of an error in a check."""
+def _message(part: str, kind: str, message: str) -> str:
+    """Return what a student reads of an error in a check."""
     if kind in ("", "AssertionError", "KeyboardInterrupt"):
         return message or "the result is not right"
     # The words of other errors may hold what was hidden.

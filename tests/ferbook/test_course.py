@@ -277,7 +277,7 @@ def test_without_bubblewrap_one_sentence_says_what_to_do(course, tmp_path, monke
 def test_checks_that_end_without_an_error_have_their_points_whatever_is_printed(course, dice):
     instead = {"counts": "def counts(throws):\n    return np.array([2, 0, 0, 1, 0, 0])"}
     instead |= {"mean": "mean = 'none'; print('4 of 4 points')", "longest_check": "assert True"}
-    files = marking.beside(course / "dice", 0)
+    files = marking.in_variant(course / "dice", 0)
     verdict = mark(dice, cells_of(solved(course, **instead)), files, boxed=False)
     assert verdict.checks["counts_check"] == "on new inputs: wrong for a hundred throws"
     assert verdict.checks["mean_check"].startswith("in the notebook: TypeError: ")
@@ -320,7 +320,7 @@ def test_a_name_or_module_that_one_task_changes_costs_no_other_task_its_points(c
     first = "range = 0.5\nnp.shape, np.array = None, len\nimport builtins, os\nbuiltins.sum = 0"
     student["counts"].source += f"\n%matplotlib widget\n{first}\nos.chdir('/')"
     student["mean"].source += "\ndel range\nnp = data"
-    verdict = mark(dice, dice.solution, marking.beside(course / "dice", 0), boxed=False)
+    verdict = mark(dice, dice.solution, marking.in_variant(course / "dice", 0), boxed=False)
     assert verdict.points == 6 and not [what for _, what in verdict.notes if "restored" not in what]
 
 
@@ -653,7 +653,7 @@ def test_a_table_of_points_that_is_wrong_is_named_before_anything_is_graded_and_
         ),
         (new.replace(",2,,", ",2,9,", 1).encode(), "line 2: expected points from 0 to 2"),
         (new.replace(",2,,", ",2,nan,", 1).encode(), "line 2: expected points from 0 to 2"),
-        ("\n".join((heading, ada, boris, ada)).encode(), "line 4: ada dice .* stands above as well"),
+        ("\n".join((heading, ada, boris, ada)).encode(), "line 4: ada dice .* is there twice"),
         (new.replace("points", "mark").encode(), "line 1: expected the columns .*; without points"),
     ):
         file.write_bytes(wrong)
@@ -709,7 +709,7 @@ def test_a_teachers_own_nbgrader_gives_the_same_points(course, dice, tmp_path, m
     (place / "source" / "dice").mkdir(parents=True)
     shutil.copy(dice.folder / "dice.ipynb", place / "source" / "dice")
     wrong = {"mean": "mean = 1.5", "counts": "def counts(throws):\n    return np.array([2, 0, 0, 1, 0, 0])"}
-    points, files = {}, marking.beside(course / "dice", 3)
+    points, files = {}, marking.in_variant(course / "dice", 3)
     for student, instead in (("right", {}), ("wrong", wrong)):
         file = hand_in(place / "submitted" / student, solved(course, **instead), "dice")
         points[student] = mark(dice, read_cells(file.read_bytes()), files, boxed=False).points
