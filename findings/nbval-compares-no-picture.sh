@@ -12,8 +12,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 python3 -m venv own
-own/bin/pip install -q nbval==0.11.0 nbclient==0.11.0 nbformat==5.11.1 \
-  ipykernel==7.4.0 matplotlib==3.11.1 pytest==9.1.1
+own/bin/pip install -q nbval==0.11.0 nbclient==0.11.0 nbformat==5.11.1 ipykernel==7.4.0
+own/bin/pip install -q matplotlib==3.11.1 pytest==9.1.1
 own/bin/python - <<'PYTHON'
 import subprocess
 import sys
