@@ -144,7 +144,8 @@ def test_a_chapter_is_a_folder_and_a_line_and_a_figure_one_function(clone, touch
         new_code_cell(
             "from ferbook.estimate import Estimate\n"
             "from book.toychapter.figures import steps\n\n"
-            'run.save_metrics({"answer": Estimate(1.0, 0.9, 1.1, how="a toy")})\n'
+            'told = {"answer": Estimate(1.0, 0.9, 1.1, how="a toy")}\n'
+            'run.save_metrics(told | {"nothing": Estimate(0.0, -0.1, 0.1, how="a toy")})\n'
             'run.figure("steps", steps, 3)'
         )
     )
@@ -175,7 +176,7 @@ def test_a_claim_is_an_entry_of_claims_yaml(clone, touched):
     file.write_text(file.read_text() + re.sub("^", "  ", yaml.safe_dump([change]), flags=re.M).rstrip(" "))
     told = clone.ferbook("claims", "--run", "toy")
     assert touched() == {"claims.yaml"}
-    assert "  YES  A toy\n    1.00 (" in told.replace("\u00a0", " ")
+    assert re.search(r"\n  A toy\n    your run: YES\b.* The toy says 1\.00", told)
 
 
 @pytest.mark.slow

@@ -369,4 +369,4 @@ def test_with_more_units_intervals_become_narrower(follow, page):
     panels = widths[1].index
     assert {"correctness, lead", "right unit, lead"} <= set(panels) <= set(widths[0].index)
     # Not each: the page has two neurons, which may agree in one by chance.
-    assert widths[0]["correctness"] < widths[1]["correctness"]
+    assert widths[0]["correctness, lead"] < widths[1]["correctness, lead"]

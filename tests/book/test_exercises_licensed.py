@@ -56,7 +56,7 @@ def licensed(tmp_path_factory):
 def test_of_a_real_set_the_claims_are_about_its_pictures_and_units_are_switched_on_in_rendered_ones(licensed):
     own = licensed("au_verification", "ckplus")
     assert own.said("Pictures and action units are those of ckplus.")
-    assert own.said("Units are switched on in rendered faces.")
+    assert own.said("Units are activated in rendered faces.")
     pictures = own.figure("one_filter")[["with_it", "without"]].to_numpy().sum()
     assert pictures == licensed("faces", "ckplus").number("pictures") and len(own.figure("dose"))
 
@@ -86,7 +86,7 @@ def test_of_a_real_set_splits_classes_and_units_are_its_own_and_switches_rendere
 @follows("micro_expressions", 3)
 def test_of_real_clips_the_rivals_are_asked_by_a_network_that_has_not_met_the_people(licensed):
     own = licensed("micro_expressions", "casme2", "-p", "training.folds=2")
-    assert own.number("people") == own.number("folds") == WRITTEN["casme2"][1]
+    assert 1 < own.number("folds") < own.number("people") == WRITTEN["casme2"][1], "left out in groups"
     assert {"optical_flow_uf1", "lbp_top_uf1", "majority_uf1"} <= {*own.metrics}
 
 
