@@ -54,7 +54,7 @@ def test_readme_and_guide_are_done_as_they_are_written(smoke_clone, tmp_path, re
     Image.fromarray(rendered_faces[0]).save(clone.root / "me.jpg")
     guides = [page.read_text(encoding="utf-8") for page in PAGES[:2]]
     rerun = commands_of((paths.pages() / "rerun.md").read_text(encoding="utf-8"))
-    cheap = [words for words in rerun if words[-1] in ("wild.png", "populations", "--dry-run")]
+    cheap = [words for words in rerun if words[-1] in ("me.jpg", "wild.png", "populations", "--dry-run")]
     for words in [*commands_of("".join(guides)), *cheap]:
         small = [word.replace("laptop", "smoke") for word in words]
         small += ["--profile", "smoke"] * (words[0] == "run") + ["--cropped"] * ("me.jpg" in words)
