@@ -156,10 +156,8 @@ def change_metric(folder):
 def change_figure(folder):
     file = sorted((folder / "figures").glob("*.csv"))[0]
     table = pd.read_csv(file)
-    column = (
-        table.select_dtypes("number").dropna(axis=1, how="all").columns[-1]
-    )  # intervals are empty at smoke
-    table[column] = table[column] + 1
+    column = table.select_dtypes("number").dropna(axis=1, how="all").columns[-1]  # no intervals at smoke
+    table[column] += 50  # points of accuracy: more than any tolerance
     table.to_csv(file, index=False)
 
 
