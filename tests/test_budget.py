@@ -21,7 +21,7 @@ MOST = {
     "all": 32232,
     "face_sets": 3560,
     "fer_lib": 5180,
-    "ferbook": 6676,
+    "ferbook": 6687,
     "book": 11324,
     "synthetic_faces": 4012,
     "benchmarks": 720,
