@@ -75,6 +75,12 @@ def commands(group):
     return sum(commands(child) for child in children.values()) if children else 1
 
 
+def test_lines_are_those_that_carry_code():
+    head = '"""Prose\nover two."""\n\n# a comment\n'
+    text = f'{head}def f(a,\n      b):\n    """Prose."""\n    return """not\nprose"""\n'
+    assert code_lines(text) == 4
+
+
 def test_the_house_holds_no_more_than_it_may():
     lines = {name: code_lines((ROOT / name).read_text(encoding="utf-8")) for name in tracked("*.py")}
     rooms = ("face_sets", "fer_lib", "ferbook", "book", "synthetic_faces", "benchmarks", "tests")

@@ -16,7 +16,7 @@ ACROSS = {
     "book/test_partial_book": "a book that lacks chapters",
     "book/test_readme": "the commands of README, CONTRIBUTING and the pages, as they are written",
     "book/test_recomputed": "numbers of the reference, by numpy alone",
-    "book/test_exercises": "the commands and files that the exercises of all pages quote",
+    "book/test_exercises": "what the exercises of all pages quote",
     "book/test_exercises_followed": "what the exercises of all pages say is to be expected",
     "book/test_exercises_licensed": "what those say that need a set under licence; and that all are followed",
     "book/test_whole_suite": "the two commands in a clone",
@@ -44,6 +44,13 @@ def files() -> dict[str, Path]:
     """Name without its ending -> path from the folder of tests, of all below the rooms."""
     paths = (file.relative_to(TESTS) for file in TESTS.rglob("test_*.py") if file.parent != TESTS)
     return {path.with_suffix("").as_posix(): path for path in paths if path.parts[0] in ROOMS}
+
+
+def test_a_module_is_named_whole_or_by_its_first_words():
+    assert named_module(Path("fer_lib/stats/test_resampling.py"))
+    assert named_module(Path("face_sets/test_describe_inspect_counts.py"))
+    assert not named_module(Path("fer_lib/stats/test_numbers.py"))
+    assert not named_module(Path("ferbook/test_resampling.py")), "it lies in another room"
 
 
 def test_each_file_of_tests_names_what_it_tests():

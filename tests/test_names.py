@@ -42,6 +42,11 @@ def imported_modules(source: str) -> set[str]:
     return names
 
 
+def test_public_names_are_those_at_the_top():
+    source = "A, _B = 1, 2\nC: int = 3\ndef d(): e = 1\nclass F: g = 1\nI = [h for h in ()]\n"
+    assert public_names(source) == {"A", "C", "d", "F", "I"}
+
+
 def test_a_public_name_is_in_one_file_only():
     counts = Counter(name for file in FILES for name in public_names(file.read_text(encoding="utf-8")))
     assert not ({name for name, count in counts.items() if count > 1} - PROTOCOL)
@@ -81,6 +86,12 @@ def many_arguments(source: str) -> list[str]:
             if len(set(given) - {"self", "cls"}) > MOST_POSITIONAL and not command:
                 found.append(node.name)
     return found
+
+
+def test_functions_with_many_arguments_are_found():
+    many = "def f(a, b, c, d, e, g): 1\nclass A:\n async def m(self, a, b, /, c, d, e, g=1): 1\n"
+    few = "def h(a, b, c, d, e, *f, g, **i): 1\n@app.command('j')\ndef j(a, b, c, d, e, f): 1\n"
+    assert many_arguments(f"{many}{few}class B:\n def n(self, a, b, c, d, e): 1\n") == ["f", "m"]
 
 
 def test_no_function_takes_many_arguments_by_their_place():

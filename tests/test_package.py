@@ -77,6 +77,12 @@ def test_git_looks_away_from_what_is_of_people_and_from_nothing_that_it_tracks()
     assert subprocess.check_output(lost, cwd=paths.root(), text=True) == ""
 
 
+def test_no_package_is_pinned_twice():
+    lines = {*DIRECT, *EXTRAS["notebook"], *CONSTRAINTS}
+    names = [normal(PIN.fullmatch(line)[1]) for line in lines]
+    assert len(names) == len(set(names))
+
+
 def test_no_package_asks_for_a_newer_python_than_we_do():
     oldest = (
         PROJECT["project"]["requires-python"].removeprefix(">=").partition(",")[0] + ".0"

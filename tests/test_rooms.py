@@ -34,6 +34,8 @@ LIGHT = {
     "which networks are kept, as every command asks": (KEPT, "pandas torch"),
 }
 """What is to be light -> how it is asked, and what that does not import."""
+MOST_NAMES_ON = 25
+"""Names that an ``__init__`` may hand on; a file with more is a hub, which ties together what it names."""
 
 
 def ours(tree, file):
@@ -130,6 +132,17 @@ def test_what_is_asked_often_imports_nothing_heavy(part):
     code = f"{asked}; import sys; print(*{set(heavy.split())} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.split() == []
+
+
+def test_no_hub_hands_names_on():
+    for file in (file for file in FILES if file.name == "__init__.py"):
+        imports = [node for node in ast.parse(file.read_text()).body if isinstance(node, ast.ImportFrom)]
+        assert sum(len(node.names) for node in imports) <= MOST_NAMES_ON, file
+
+
+def test_no_file_has_a_name_that_explains_nothing():
+    empty = {"utils", "util", "helpers", "helper", "common", "misc", "manager"}
+    assert not [file for file in FILES if file.stem in empty]
 
 
 def test_no_file_is_left_in_an_old_room():

@@ -183,9 +183,10 @@ def test_only_real_sets_are_checked(name, command):
     assert code == 2 and name in err and "fer2013, ferplus" in err
 
 
-def test_a_size_that_would_fill_the_disk_is_refused(tmp_path, command):
-    code, _, err = command("data", "check", "ckplus", "--size", 513, "--data-dir", tmp_path)
-    assert code == 2 and "size is 513; it must lie between 0" in err
+@pytest.mark.parametrize("size", [513, 10**9])
+def test_a_size_that_would_fill_the_disk_is_refused(tmp_path, size, command):
+    code, _, err = command("data", "check", "ckplus", "--size", size, "--data-dir", tmp_path)
+    assert code == 2 and f"size is {size}; it must lie between 0" in err
 
 
 def test_check_opens_the_pictures_that_the_reader_passes_over(tmp_path, command):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from book import detector_audit, detector_page
 from book.detector_audit import PICTURES, TRUTH_FILE, audited, read_detections, read_truth, write_stimuli
 from book.detector_page import audit_json, audit_page, tried_page, verdict_lines
+from book.detector_rules import Audit
 from ferbook.errors import DataError
 from synthetic_faces.stimuli import stimuli_table
 
@@ -239,11 +241,11 @@ def openface(own, truth, first=1):
     return wide.assign(frame=np.arange(len(truth)) + first, confidence=0.98, success=1)
 
 
-def doubled(own, truth):
+def doubled(own, truth, first=1):
     """A frame twice in the middle, and all behind it with the next number."""
     found = openface(own, truth)
     found = found.iloc[np.sort([*range(len(found)), len(found) // 2])]
-    return found.assign(frame=np.arange(len(found)) + 1)
+    return found.assign(frame=np.arange(len(found)) + first)
 
 
 def with_cell(own, column, value, row=55):
@@ -276,8 +278,8 @@ def lettered(own):
 
 
 REFUSED = {
-    "a name twice": (lambda own, truth: "file,AU12, AU12\n1.png,0.1,0.2\n", "two columns are called 'AU12'"),
     "a frame twice": (doubled, r"line 1628: it is 1627, and there are 1,626 pictures; add a column"),
+    "a frame twice, from 0": (lambda own, truth: doubled(own, truth, 0), "line 1628: it is 1626, and"),
     "fewer frames": (
         lambda own, truth: openface(own, truth)[:-1],
         "goes from 1 to 1625: 1,626 pictures may be counted from 0 or from 1; add a column with names such",
@@ -303,6 +305,10 @@ REFUSED = {
         r"line 57: AU12 is 999 \(1 such values\), and of 1 at most 1; leave what is no answer empty",
     ),
     "a -1": (lambda own, truth: with_cell(own, "AU12", -1), r"line 57: AU12 is -1 \(1 such"),
+    "-1 for every fourth face": (
+        lambda own, truth: own.assign(AU12=own["AU12"].where(own.index % 4 != 0, -1)),
+        "line 2: AU12 is -1 .407 such values",
+    ),
     "999 for every second face": (
         lambda own, truth: own.assign(AU12=own["AU12"].where(own.index % 2 == 0, 999)),
         "line 3: AU12 is 999 .813 such values",
@@ -346,6 +352,14 @@ REFUSED = {
         lambda own, truth: own.assign(Success=["1", "", "yes"] + ["0"] * (len(own) - 3)),
         "line 4: success is 'yes'; expected 1 or 0, true",
     ),
+    "a name twice": (
+        lambda own, truth: "file,AU12,AU12\n00001.png,0.1,0.2\n",
+        "two columns are called 'AU12'",
+    ),
+    "a name twice but for a space": (
+        lambda own, truth: "file,AU12, AU12\n00001.png,0.1,0.2\n",
+        "two columns are called 'AU12'",
+    ),
 }
 WRONG = "AU12 is not compared"
 READ = {
@@ -379,6 +393,11 @@ READ = {
     "an intensity behind what only says whether": (
         lambda own, truth: own[["input"]].assign(AU12_c=1, AU12_r=5 * own["AU12"]),
         "",
+        1,
+    ),
+    "shares called r": (
+        lambda own, truth: openface(own, truth).filter(like="_r").div(5).assign(file=truth["file"]),
+        "no value above 1; read as 0 to 1, not as 0 to 5",
         1,
     ),
     "shares called intensity": (
@@ -536,7 +555,11 @@ def test_the_commands(tmp_path, table, stimuli, command):
 
 
 def test_what_was_tried_stands_on_the_page(tmp_path, monkeypatch):
-    assert tried_page({}).count("| AU12 |") == 1
+    page = tried_page({})
+    assert page.count("| AU12 |") == 1 and "MediaPipe" in page
+    tools = (detector_page.TRIED.parent / "detectors.md").read_text().partition("| Known by |\n")[2]
+    known = [line.rsplit("| ", 1)[1] for line in tools.partition("\n\n")[0].splitlines()[1:]]
+    assert {"run |", "source |", "documents |"} == set(known) and len(known) > 9
     rows = pd.DataFrame(
         [
             ["output", "AU12 left", "responds to another", "AU4", 0.5, 0.4, 0.61],
@@ -549,4 +572,21 @@ def test_what_was_tried_stands_on_the_page(tmp_path, monkeypatch):
     monkeypatch.setattr(detector_page, "TRIED", tmp_path / "tried.csv")
     page = tried_page({}).replace("\u202f", "")
     assert "| AU12 | left: responds to AU4, 0.50 (0.40–0.61)<br>right: silent, 0.00" in page
-    assert "- **mine** (of today)" in page and "AU12 raises most outputs" in page
+    assert "- **mine** (of today). Deaf to: AU12. What is wrong as a whole: AU12 raises most outputs" in page
+
+
+def test_tables_and_figures_tell_how_far_they_are(tmp_path, table, truth, monkeypatch):
+    told = []
+
+    @contextmanager
+    def counted(what, total):
+        done = []
+        yield lambda: done.append(1)
+        told.append((what, total, len(done)))
+
+    for module in (detector_audit, detector_page):
+        monkeypatch.setattr(module, "steps", counted)
+    written_one_by_one(openface(table, truth), truth, 40, tmp_path)
+    read_detections(tmp_path, truth)
+    audit_page(Audit(truth, read(tmp_path, table, truth)[0]), [], "mine")
+    assert told[0] == ("tables", 40, 40) and told[1] == ("figures", 3, 3)

@@ -88,7 +88,7 @@ def test_effects_are_those_that_were_planted():
     assert audit.distance(0).value == pytest.approx(far.mean())
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.slow) for k in (1, 2))])
+@pytest.mark.parametrize("seed", range(3))
 class TestPlanted:
     def test_smile_bias(self, seed):
         outputs = [replace(o, found=(o.found + 0.4 * shown("AU12")).clip(0, 1)) for o in detector(seed)]

@@ -1,5 +1,7 @@
-"""What exercises quote: commands that the command line understands, and files that are there."""
+"""What exercises quote: commands that the command line understands, names that stand on their page."""
 
+import ast
+import builtins
 import re
 import shlex
 
@@ -7,13 +9,15 @@ import pytest
 import typer
 from typer.exceptions import TyperException
 
-from face_sets.registry import named_source
+from face_sets.registry import REGISTRY, named_source
 from ferbook import paths
 from ferbook.book import chapters, find_chapter, suite, with_upstream
 from ferbook.cli import command_line
 from ferbook.errors import FerError
-from ferbook.notebook import read_notebook
+from ferbook.notebook import code_cells, read_notebook
 from ferbook.request import Request, parse_assignments
+from ferbook.store import REFERENCE, open_run
+from synthetic_faces.facs import AUS
 
 every_chapter = pytest.mark.parametrize("chapter", chapters().values(), ids=list(chapters()))
 
@@ -71,16 +75,85 @@ def _is_field(parameter, named, fields):
     return any(name in fields.get(each, ()) for each in ([chapter] if chapter else named))
 
 
+def names_of(code):
+    """Every name and argument that ``code`` has, its attributes too."""
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        found |= {getattr(node, field, None) for field in ("id", "attr", "arg", "name")}
+        if isinstance(node, ast.alias):
+            found |= {node.asname, node.name}
+    return found
+
+
+def unknown(text, page, known):
+    """The names of the quoted ``text`` that ``page``, and what the exercise assigned, do not have."""
+    tree = ast.parse(text)
+    bound = {
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - bound
+    missing = used - page - known - set(dir(builtins))
+    known |= bound
+    return missing
+
+
 def faults(notebook, chapter):
-    for text in (text for exercise in exercises(notebook) for text in quoted(exercise)):
-        if text.startswith("ferbook "):
-            yield command_fault(text)
-        elif text.startswith("-"):
-            yield command_fault(f"ferbook run {chapter} {text}")
-        elif "/" in text and not text.startswith("/") and " " not in text:
-            yield "" if (paths.root() / text).is_file() else f"no file {text}"
+    code = [cell.source for cell in code_cells(notebook)]
+    page = set().union(*map(names_of, code))
+    words = set(re.findall(r"[\w-]+", "\n".join(code)))
+    result = open_run(REFERENCE).result(chapter)
+    words |= {
+        *AUS,
+        *REGISTRY,
+        *chapters(),
+        *suite().path_variables,
+        *(result.metrics() if result.done() else ()),
+    }
+    for exercise in exercises(notebook):
+        known = set()
+        for text in quoted(exercise):
+            if text.startswith("ferbook "):
+                if fault := command_fault(text):
+                    yield fault
+            elif text.startswith("-"):
+                if fault := command_fault(f"ferbook run {chapter} {text}"):
+                    yield fault
+            elif "/" in text and not text.startswith("/") and " " not in text:
+                if not (paths.root() / text).is_file():
+                    yield f"no file {text}"
+            else:
+                yield from quoted_fault(text, page | words, known)
+
+
+def quoted_fault(text, page, known):
+    try:
+        missing = unknown(text, page, known)
+    except SyntaxError:
+        missing = set() if text in page else {text}
+    if missing:
+        yield f"`{text}`: the page has no {', '.join(sorted(missing))}"
 
 
 @every_chapter
 def test_what_an_exercise_quotes_is_there(chapter):
-    assert [*filter(None, faults(read_notebook(chapter.notebook), chapter.name))] == []
+    assert list(faults(read_notebook(chapter.notebook), chapter.name)) == []
+
+
+def test_what_is_not_there_is_told():
+    notebook = read_notebook(chapters()["faces"].notebook)
+    notebook.cells[-1].source = (
+        "## Exercises\n\n**1. One.** Put `nobody[:, None]` for `fa = emotion` and `fa`, `ferbook run faces "
+        "-p subject=3`, `ferbook nun faces`, `-p kept=false`, `--faces wilt` and `book/faces/none.py`.\n\n"
+        "**2. Two.** `fa`, {term}`filters <filter>`, `AU12`, `assert`, `ferbook run --face lab`.\n"
+    )
+    told = list(faults(notebook, "faces"))
+    for number, word in enumerate(("nobody", "subject", "nun", "kept", "wilt", "none.py", "fa", "--face")):
+        assert word in told[number]
+    assert len(told) == 8
+
+
+def test_a_parameter_that_changes_a_chapter_upstream_as_well_is_told():
+    assert command_fault("ferbook run micro_expressions -p epochs=200").endswith(
+        "changes epochs of training as well"
+    )
+    assert not command_fault("ferbook run micro_expressions -p micro_expressions.epochs=200")

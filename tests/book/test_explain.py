@@ -290,13 +290,15 @@ def huge():
     ("content", "words", "fault"),
     [
         (b"no picture", (), "not a readable picture"),
+        (b"", (), "not a readable picture"),
         (huge(), (), "not a readable picture (more than"),
+        (encoded(np.zeros((1, 1), np.uint8)), (), "no face found in 1 × 1 pixels"),
         (encoded(np.zeros((3, 20_000), np.uint8)), (), "no face found in 20,000 × 3 pixels"),
         (encoded(np.zeros((90, 90), np.float32), "TIFF"), (), "pixel format F"),
         (encoded(np.full((90, 90), 7, np.uint8)), ("--cropped",), "all pixels of the face are alike"),
         (None, (), "no such file"),
     ],
-    ids=["text", "huge", "strip", "floats", "flat", "absent"],
+    ids=["text", "empty", "huge", "one pixel", "strip", "floats", "flat", "absent"],
 )
 def test_what_cannot_be_explained_is_one_line_and_nothing_is_written(
     run, tmp_path, command, content, words, fault

@@ -61,6 +61,11 @@ def test_the_page_has_all_of_them():
     assert all(page.count(f"*{part}:*") == len(SCRIPTS) for part in COMMENT_PARTS)
 
 
+def test_a_comment_without_its_parts_is_refused():
+    with pytest.raises(ValueError, match="One would guess"):
+        finding_parts("#!/usr/bin/env bash\n# Something. What happens: nothing.\nset -e\n")
+
+
 def test_each_device_has_a_figure_of_its_own_in_the_page_s_colours():
     text = benchmarks_text({})
     names = re.findall(r'<figure class="fer-figure" id="([^"]+)"', text)

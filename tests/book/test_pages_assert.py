@@ -41,17 +41,39 @@ MUTATIONS = (
     Mutation(
         "structure_and_loss", "book.structure_and_loss.study.comparison_metrics", GAINED, "paired-assert"
     ),
+    Mutation("structure_and_loss", "fer_lib.stats.classification.calibration_error", NUDGED, "reliability"),
     Mutation("transfer", "fer_lib.stats.contrasts.mean_score", NUDGED, "degree"),
+    Mutation("transfer", "fer_lib.stats.classification.calibration_error", NUDGED, "ece-check"),
+    Mutation("au_verification", "fer_lib.stats.two_way.networks_and_people", NUDGED, "kappa-compared"),
+    Mutation(
+        "au_verification",
+        "book.au_verification.examine.agreement_share",
+        "lambda made: lambda own: made(own) + 0.25",
+        "agreement",
+    ),
     Mutation("au_verification", "fer_lib.aus.association.statistic", SHIFTED, "auroc"),
+    Mutation("micro_expressions", "fer_lib.stats.contrasts.contrast", NUDGED, "ahead"),
     Mutation("micro_expressions", "book.micro_expressions.order.order_gains", GAINED, "mx04"),
+    Mutation("faces", "book.faces.study.change_metrics", GAINED, "switched"),
     Mutation("faces", "book.faces.study.information_metrics", GAINED, "information-table"),
+    Mutation("faces", "fer_lib.stats.resampling.bootstrap", NUDGED, "nearest"),
+    Mutation("faces", "fer_lib.stats.classification.balanced_accuracy_of", SHIFTED, "carried-by-hand"),
     Mutation("deconvolution", "fer_lib.look.localisation.overlaps", SHIFTED, "region"),
+    Mutation("derl", "book.derl.neutral_quality.psnr", SHIFTED, "psnr"),
+    Mutation("derl", "book.derl.neutral_quality.quality_metrics", GAINED, "gate-by-hand"),
     Mutation("derl", "book.derl.study.residue_metrics", GAINED, "ahead-by-hand"),
     Mutation(
         "truth",
         "fer_lib.look.judge.judge_maps",
         "lambda made: made.assign(correctness=made['correctness'] + 0.25)",
         "judge",
+    ),
+    Mutation("truth", "book.truth.maps.map_metrics", GAINED, "verdicts"),
+    Mutation(
+        "truth",
+        "book.truth.codes.explained_units",
+        "lambda made: made.assign(explained=made['explained'] + 0.25)",
+        "codes",
     ),
 )
 

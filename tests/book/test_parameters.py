@@ -50,9 +50,14 @@ def test_text_is_parsed_by_the_field_type(text, field, value):
     [
         ("epochs", "0", "≥ 1"),
         ("epochs", "2.5", "int"),
+        ("epochs", "many", "int"),
         ("epochs", True, "int"),
+        ("epochs", 3.0, "int"),
         ("lr", "nan", "float"),
+        ("lr", "-1", "> 0"),
+        ("lr", None, "float"),
         ("bias", "perhaps", "true | false"),
+        ("bias", 1, "true | false"),
         ("schedule", "linear", "constant | onecycle | cosine"),
         ("augment", True, "none | light | standard | published"),
         ("size", "50", "a multiple of 8"),
@@ -83,6 +88,16 @@ def test_a_sweep_may_list_faces_in_the_versions_that_are_made_here():
     for text in ("lab/77", "lab/77,wild", "wild,lab/77"):
         with pytest.raises(SettingError, match=r"^lab/77 is not made here"):
             parameter_values("faces", text, closure)
+
+
+def test_an_unknown_name_is_told_with_the_nearest_one():
+    with pytest.raises(ParameterError, match=r"no parameter 'epohcs' \(did you mean 'epochs'\?\)"):
+        training(epohcs="5")
+
+
+def test_an_unknown_profile_is_told_with_the_nearest_one():
+    with pytest.raises(ParameterError, match="did you mean 'laptop'"):
+        resolve("training", "labtop")
 
 
 def test_overrides_win_over_the_profile_and_the_profile_over_the_defaults():

@@ -46,6 +46,12 @@ def test_a_layer_that_the_network_will_not_have_is_refused_before_it_is_trained(
     [
         ("photographs_zero_bias", "residual", "relu3", ""),
         ("photographs_residual", "zero_bias", "relu3", "au_verification.layer: ResidualNet has no layer"),
+        (
+            "photographs_zero_bias",
+            "zero_bias",
+            "nosuch",
+            "au_verification.layer: ZeroBiasCNN has no layer 'nosuch'",
+        ),
     ],
 )
 def test_the_layer_is_one_of_the_population_that_is_asked(population, network, layer, told):

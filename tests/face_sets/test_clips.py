@@ -6,7 +6,7 @@ import pytest
 
 from face_sets.clips import clips_of
 from face_sets.faceset import FaceSet
-from face_sets.folds import clip_folds, protocol_of
+from face_sets.folds import clip_folds, leak_table, protocol_of
 from face_sets.registry import REGISTRY
 from face_sets.rendered import set_table
 from face_sets.sources import CLIP_SETS
@@ -71,6 +71,14 @@ def test_pictures_are_gathered_in_time_and_nothing_stands_beyond_the_end():
     pixels = clips_of(three_clips()).gather()
     assert pixels.shape == (3, 4, 4, 4) and pixels.dtype == np.uint8
     assert pixels[:, :, 0, 0].tolist() == [[6, 7, 8, 0], [4, 5, 0, 0], [1, 0, 2, 3]]
+
+
+def test_the_order_of_the_pictures_on_disk_changes_no_clip():
+    faces = three_clips()
+    order = np.random.default_rng(0).permutation(len(faces))
+    clips, mixed = clips_of(faces), clips_of(faces.select(order))
+    np.testing.assert_array_equal(clips.frames, mixed.frames)
+    np.testing.assert_array_equal(clips.gather(), mixed.gather())
 
 
 def test_some_clips_keep_their_columns():
@@ -166,6 +174,15 @@ def test_folds_of_shuffled_and_partly_unlabelled_clips_are_the_same_people():
     assert clips.sequences[[k for k in range(15) if k not in np.concatenate(folds[0])]].tolist() == [
         "s0-other"
     ]
+
+
+def test_a_class_that_one_person_shows_is_absent_from_training_when_this_person_is_tested():
+    rows = people(5, ("disgust", "happiness")).table.to_dict("records")
+    faces = a_set(rows + clip_rows("s2", "s2-other", [1, 2, 3], "other", 2))
+    clips, protocol = clips_of(faces), protocol_of(faces)
+    train, valid, test = clip_folds(clips, protocol)[2]
+    assert "other" in clips.emotions[test] and "other" not in clips.emotions[np.concatenate([train, valid])]
+    assert leak_table(faces, protocol)["absent_from_train"].tolist() == ["", "other", "other", "", ""]
 
 
 def test_folds_that_leak_are_refused():

@@ -6,6 +6,7 @@ import pytest
 
 from face_sets.facs_codes import EITHER, Code, au_columns, codes_from_columns, format_codes, parse_codes
 from ferbook.errors import DataError
+from tests.face_sets.readers.writers.facs_codes import codes_of, presence_only
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,7 @@ def test_a_code_on_either_side_is_there_at_its_level_and_no_half_is_known():
     np.testing.assert_array_equal(table["AU14_left"], [np.nan, 0.6, np.nan])
     np.testing.assert_array_equal(table["AU14_right"], [np.nan, 0.6, np.nan])
     assert table["facs"].tolist() == ["4+L14B or R14B", "14C", "L14? or R14?"]
+    assert codes_of(table) == rows
 
 
 def test_unscored_presence_can_have_another_intensity_and_halves_can_be_left_out():
@@ -103,6 +105,7 @@ def test_every_intensity_above_zero_is_written_with_its_letter(intensity, letter
     for kind in (np.float64, np.float32):
         table = pd.DataFrame({"AU4": np.array([intensity], kind)})
         assert format_codes(codes_from_columns(table)[0]) == f"4{letter}"
+        assert format_codes(codes_of(table, letters=False)[0]) == "4"
 
 
 def test_codes_from_columns_by_hand():
@@ -122,6 +125,7 @@ def test_codes_from_columns_by_hand():
         "?",
         "4A+10?+12C",
     ]
+    assert [format_codes(c) for c in codes_of(table, letters=False)] == ["10+L12", "12", "?", "4+10?+12"]
 
 
 def test_a_table_without_au_columns_was_not_coded():
@@ -151,3 +155,21 @@ def test_back_and_forth_loses_nothing():
     assert [parse_codes(text) for text in texts] == rows
     table = au_columns(rows)
     assert codes_from_columns(table) == rows
+    pd.testing.assert_frame_equal(au_columns(codes_of(table)), table)
+
+
+def test_a_set_s_own_text_goes_before_its_numbers():
+    table = pd.DataFrame({"AU4": [0.5, 0.5], "AU7": [0.0, 0.0], "facs": ["4", None]})
+    assert [format_codes(c) for c in codes_of(table)] == ["4", "4C"]
+    with pytest.raises(DataError, match="row 0, facs: 'four'"):
+        codes_of(table.assign(facs="four"))
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [("L12B+4C+R12D", "12+4"), ("L12B", "L12"), ("", ""), ("?", "?"), ("12A?", "12?"), ("L12?+R12A", "12")],
+)
+def test_presence_only(text, plain):
+    assert format_codes(presence_only(parse_codes(text))) == plain
+    table = pd.DataFrame({"facs": [text]})
+    assert format_codes(codes_of(table, letters=False)[0]) == plain

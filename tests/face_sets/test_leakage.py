@@ -78,6 +78,36 @@ def test_an_empty_set_and_an_empty_split():
     assert table["subjects_in_common"].tolist() == [0, 0, 0]
 
 
+def test_agrees_with_comparing_every_pair():
+    rng = np.random.default_rng(0)
+    n = 60
+    faces = a_set(
+        rng.integers(0, 15, n).tolist(),
+        "".join(rng.choice(list("tve"), n)),
+        rng.choice(["anger", "fear", "neutral"], n, p=[0.6, 0.3, 0.1]).tolist(),
+        rng.choice(["a", "b", "c", "d", "e", "f", ""], n).tolist(),
+    )
+    equal = (faces.pixels[:, None] == faces.pixels[None]).all(axis=(2, 3))
+    np.testing.assert_array_equal(copy_groups(faces)[:, None] == copy_groups(faces)[None], equal)
+    split, emotion = faces.table["split"].to_numpy(), faces.table["emotion"].to_numpy()
+    for inside in ("train", "valid", "test"):
+        brute = [split[i] != inside and any(equal[i] & (split == inside)) for i in range(n)]
+        assert exact_copies(faces, inside).tolist() == brute
+    for row in leakage_table(faces).itertuples():
+        originals = [
+            [j for j in range(n) if split[j] == row.first and equal[i, j]]
+            for i in range(n)
+            if split[i] == row.second
+        ]
+        own = emotion[split == row.second]
+        assert row.exact_copies == sum(bool(found) for found in originals)
+        assert row.conflicting_labels == sum(
+            any(emotion[j] != mine for j in found) for found, mine in zip(originals, own, strict=True)
+        )
+    order = rng.permutation(n)
+    pd.testing.assert_frame_equal(leakage_table(faces.select(order)), leakage_table(faces))
+
+
 def test_fer2013_has_its_known_copies():
     """Published with the data: 1,516 groups of 3,369 copies, 57 of them with more than one label, 12 black
     rows.

@@ -202,6 +202,13 @@ def test_a_file_that_changes_while_it_is_hashed_is_refused(data, monkeypatch):
         fingerprint(request("fer2013"))
 
 
+def test_a_file_that_cannot_be_read_is_named(data):
+    (data / "fer2013" / "fer2013.csv").mkdir(parents=True)
+    (data / "fer2013" / "fer2013.csv" / "inner").symlink_to(data / "fer2013" / "fer2013.csv")
+    with pytest.raises(DataError, match=r"fer2013\.csv"):
+        open_faces(request("fer2013"))
+
+
 def test_fingerprint_follows_contents_and_not_the_arguments_of_synthetic_faces(data):
     csv = write_fer2013(data)
     first = fingerprint(request("fer2013"))

@@ -2,6 +2,10 @@
 cache.
 """
 
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,18 +13,22 @@ import pytest
 
 from book.faces.study import mutual_information
 from face_sets import rendered
+from face_sets.cache import cached
 from face_sets.faceset import EMOTIONS, LABELS, LANDMARKS, SPLITS, FaceSet
-from face_sets.facs_codes import codes_from_columns, format_codes
+from face_sets.facs_codes import format_codes
+from face_sets.registry import fingerprint
 from face_sets.rendered import cache_key, entry_kind, rendered_faces, script_table, scripted_faces, set_table
 from face_sets.request import FaceRequest
+from ferbook import paths
 from ferbook.errors import DataError
 from synthetic_faces import expressions, landmarks
 from synthetic_faces.domains import FAMILIES
-from synthetic_faces.errors import SettingError
+from synthetic_faces.errors import RenderError, SettingError
 from synthetic_faces.facs import AUS
 from synthetic_faces.produce import Recipe
 from synthetic_faces.script import Script
 from synthetic_faces.versions import VERSIONS, versioned
+from tests.face_sets.readers.writers.facs_codes import codes_of
 
 TINY = {"domain": "lab", "subjects": 3, "size": 24, "seed": 0}
 
@@ -70,7 +78,7 @@ def test_a_set_is_made_once_and_nothing_is_printed(own_cache, capfd, monkeypatch
 def test_codes_say_the_same_as_the_intensities():
     table = table_of(subjects=9)
     without = table.drop(columns="facs")
-    assert table["facs"].tolist() == [format_codes(codes) for codes in codes_from_columns(without)]
+    assert table["facs"].tolist() == [format_codes(codes) for codes in codes_of(without)]
     row = table[table["AU12"] > 0].iloc[0]
     assert f"12{'ABCDE'[int(np.ceil(5 * row['AU12_left'])) - 1]}" in row["facs"]
 
@@ -171,9 +179,31 @@ def test_the_key_follows_arguments_and_the_version(monkeypatch):
         patch.setitem(VERSIONS, "lab", 77)
         keys.append(cache_key(Recipe(**TINY)))
     assert len({str(key) for key in keys}) == 9
-    # No digest of the generator's code is among them: a moved or edited file leaves sets as they are.
-    assert keys[0] == {"faces": versioned("lab"), "subjects": 3, "size": 24, "seed": 0}
     assert cache_key(Recipe(**TINY)) == keys[0] == cache_key(Recipe(**{**TINY, "domain": versioned("lab")}))
+
+
+def test_a_moved_or_edited_file_of_the_generator_leaves_sets_as_they_are(own_cache, tmp_path):
+    recipe = Recipe(**TINY)
+    kind, key = entry_kind(recipe, "3-people"), cache_key(recipe, clip_frames=16)
+    kept = cached(
+        kind, key, lambda: FaceSet("lab", np.zeros((4, 24, 24), np.uint8), script_table(two_people(), "lab"))
+    )
+    for room in ("face_sets", "fer_lib", "synthetic_faces"):
+        shutil.copytree(paths.ENGINE.parent / room, tmp_path / "code" / room)
+    generator = tmp_path / "code" / "synthetic_faces"
+    (generator / "paint.py").rename(generator / "brush.py")
+    for file in generator.glob("*.py"):
+        edited = file.read_text().replace("synthetic_faces.paint", "synthetic_faces.brush")
+        file.write_text(f"{edited}\nEDITED = True\n")
+    asked = (
+        "from face_sets import rendered, registry; import synthetic_faces.render as r; assert r.EDITED\n"
+        "rendered.render_set, three = None, registry.FaceRequest('lab', 3, 24)\n"
+        "print(rendered.rendered_faces(three).checksum, registry.fingerprint(three))"
+    )
+    there = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (tmp_path / "code", paths.ENGINE.parent)))}
+    command = [sys.executable, "-c", asked]
+    told = subprocess.run(command, cwd=tmp_path, env=there, capture_output=True, text=True)
+    assert told.stdout.strip() == f"{kept.checksum} {fingerprint(FaceRequest('lab', 3, 24))}", told.stderr
 
 
 def test_a_script_is_rendered_once(own_cache, monkeypatch):
@@ -199,3 +229,9 @@ def test_the_faces_of_a_script_say_what_was_asked_for(own_cache):
     assert list(table["sequence"].str[-2:]) == ["-1", "-2"] * 2 and list(table["frame"]) == [0, 0, 1, 1]
     assert set(table["split"]) == {"test"} and set(table["emotion"]) == {""}
     assert faces.mask_aus == AUS and faces.mask("AU12")[:, 9:].any() and faces.landmarks.shape == (4, 68, 2)
+
+
+def test_what_fails_in_a_worker_is_said(own_cache, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(RenderError, match="ended with status 1 as it started"):
+        scripted_faces(two_people(), size=16, workers=1)

@@ -18,9 +18,10 @@ def people(counts: dict[str, int], subjects: int, seed: int) -> tuple[list[str],
     return [s for s, _ in rows], [e for _, e in rows]
 
 
-def test_shares_and_emotions_are_alike_and_nobody_is_in_two():
+@pytest.mark.parametrize("seed", range(5))
+def test_shares_and_emotions_are_alike_and_nobody_is_in_two(seed):
     counts = {"anger": 45, "contempt": 18, "fear": 25, "surprise": 83}
-    subject, emotion = people(counts, 100, 0)
+    subject, emotion = people(counts, 100, seed)
     split = split_people(subject, emotion)
     table = pd.crosstab(np.array(emotion), split)
     for name, n in counts.items():
@@ -42,6 +43,11 @@ def test_a_handful_of_people_is_divided_all_the_same(subjects):
 def test_pictures_of_unknown_people_stand_for_themselves():
     split = split_people([""] * 100, ["anger", "fear"] * 50)
     assert pd.Series(split).value_counts().to_dict() == {"train": 60, "valid": 20, "test": 20}
+
+
+def test_two_people_are_refused():
+    with pytest.raises(DataError, match="2 people cannot be divided"):
+        split_people(["a", "b"], ["anger", "fear"])
 
 
 def test_an_emotion_of_three_people_comes_into_every_split():

@@ -1,6 +1,7 @@
 """The one engine: what numbers answer to a claim, what an open answer lacks, and who answers."""
 
 import dataclasses
+import shutil
 
 import pytest
 from scipy import stats
@@ -9,7 +10,7 @@ from ferbook import answers
 from ferbook.answers import Evidence, answer_all, answer_claim, answers_of, passed
 from ferbook.book import suite
 from ferbook.claims import Claims, Gate, PaperClaim
-from ferbook.errors import DataError
+from ferbook.errors import DataError, RunStoreError
 from ferbook.estimate import Estimate
 from ferbook.reference_run import matching_references
 from ferbook.store import open_run
@@ -250,6 +251,12 @@ def test_the_references_answer_comes_first_and_the_runs_next_to_it(run, finish_d
             of_derl(each)
 
 
+def test_a_reference_on_other_faces_does_not_answer_what_the_run_shows(finish_derl):
+    run = finish_derl("a", 5.0, faces="lab")
+    finish_derl("reference", -5.0, faces="ckplus")
+    assert of_derl(run).reference is None
+
+
 def faces(checksum):
     return {"name": "lab/2", "pictures": 9, "checksum": checksum}
 
@@ -280,8 +287,23 @@ def test_a_run_answers_by_networks_that_it_trained_or_by_stored_ones_on_its_own_
     assert ("ot an answer of your run" in found.own.sentence) is repeats and found.reference.whose == ""
 
 
+def test_an_answer_without_its_controls_value_is_none(finish_derl):
+    found = of_derl(finish_derl("a", 5.0, without=["cnn_accuracy", "majority_accuracy"], faces="ckplus"))
+    assert found.own.word == "undecided" and "derl.cnn_accuracy" in found.own.missing
+
+
 def test_what_a_second_model_repeats_is_shown_and_decides_nothing(monkeypatch):
     again = dataclasses.replace(suite(), again=("other_", "on other tables"))
     monkeypatch.setattr(answers, "suite", lambda: again)
     found = answer_claim(difference(), {}, told(gain=estimate(5), other_gain=estimate(-5)))
     assert found.word == "yes" and found.second_model.value == -5
+
+
+def test_a_damaged_or_absent_reference_answers_nothing_and_an_absent_run_is_named(run, finish_derl):
+    reference = finish_derl("reference", -5.0, faces="ckplus")
+    (reference.result("derl").folder / "metrics.json").write_text("{}")
+    assert of_derl(run).reference is None
+    shutil.rmtree(reference.result("derl").folder)
+    assert of_derl(run).reference is None
+    with pytest.raises(RunStoreError, match="no run 'b'"):
+        answers_of(open_run("b"), {})

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from matplotlib import pyplot
 
 from ferbook import paths
 from ferbook.answers import STORED_NETWORKS, Answered, Answers, Evidence, answer_all, answers_of
@@ -94,7 +95,13 @@ def both():
     return made(evidence(0.3, 5.0, networks=["a"]), evidence(0.77, -5.0))
 
 
-def test_each_unit_has_an_axis_and_each_row_its_number_and_the_names_of_its_controls():
+@pytest.fixture
+def close():
+    yield
+    pyplot.close("all")
+
+
+def test_each_unit_has_an_axis_and_each_row_its_number_and_the_names_of_its_controls(close):
     picture = answers_figure(both(), "Answers.")
     texts = [[text.get_text().replace("\u00a0", " ") for text in axes.texts] for axes in picture.figure.axes]
     degrees, points, proportion = texts
@@ -112,7 +119,7 @@ def test_each_unit_has_an_axis_and_each_row_its_number_and_the_names_of_its_cont
         assert axes.get_position().width > 0.5, "at least half of the width is data"
 
 
-def test_a_mark_is_filled_where_its_answer_holds_after_correction():
+def test_a_mark_is_filled_where_its_answer_holds_after_correction(close):
     weak = made(evidence(0.21, -1.05))
     assert [each.main.holds for each in weak.every[:2]] == [False, False]
     figure = answers_figure(weak, "Answers.").figure
@@ -122,7 +129,7 @@ def test_a_mark_is_filled_where_its_answer_holds_after_correction():
     assert "white" in fills and len(fills) == 2
 
 
-def test_an_interval_that_leaves_the_axis_ends_in_an_arrow_head():
+def test_an_interval_that_leaves_the_axis_ends_in_an_arrow_head(close):
     wide = evidence(1.4, 5.0)
     wide["training"].metrics["kappa_degree"] = Estimate(1.2, -1.5, 2.9, how="made", freedom=3.0)
     heads = [

@@ -57,6 +57,7 @@ def read(tmp_path):
         ({"claim": {"form": "verdict"}}, "entry 1, claims, entry 1, form: Input should be 'degree'"),
         ({"claim": {"matters": 0}}, "matters: Input should be greater than 0"),
         ({"claim": {"measure": "gain"}}, "'gain' is not of the form chapter.metric"),
+        ({"claim": {"short": "F" * 45}}, "short: String should have at most 44"),
         ({"claim": {"questions": []}}, "questions: Extra inputs are not permitted"),
         (
             {"claim": {"gates": ["thrown_oft"]}},
@@ -75,6 +76,7 @@ def read(tmp_path):
             "entry of 2026-11-28 has no answer after .*'Fair'",
         ),
         ({"log": [ENTRY | {"claims": {"Fair": LOADED | {"before": ""}}}]}, "Fair, before"),
+        ({"log": [ENTRY | {"why": None}]}, "log, entry 1, why"),
         ({"log": [ENTRY | {"claims": {"Fair": {"before": "new", "digest": "short"}}}]}, "Fair, digest"),
     ],
 )

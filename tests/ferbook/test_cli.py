@@ -47,16 +47,22 @@ def test_a_failure_is_one_line_with_its_exit_code(monkeypatch, command, fault, c
     ("words", "told"),
     [
         (["run", "-p", "draws=x"], "means.draws = 'x' is not allowed: it must be an int, ≥ 100, ≤ 100000"),
+        (["run", "-p", "draws"], "expected NAME=VALUE"),
         (["run", "-p", "mens.draws=500"], "no chapter 'mens' (did you mean 'means'?)"),
         (["run", "-p", "throws.draws=500"], "throws has no parameter 'draws'"),
         (["run", "meens"], "did you mean 'means'"),
         (["run", "--profile", "labtop"], "did you mean 'laptop'"),
         (["run", "--run", "../elsewhere"], "run name '../elsewhere' cannot be used"),
         (["run", "-f", "absent.yaml"], "absent.yaml: cannot be read"),
+        (["status", "--run", "absent"], "there is no run 'absent'"),
         (["compare", "absent", "other"], "there is no run 'absent'"),
+        (["params", "thros"], "did you mean 'throws'"),
+        (["run", "-p", "sides="], "sides = '' is not allowed"),
+        (["run", "means", "-p", "seed=-1"], "means.seed = '-1' is not allowed"),
         (["run", "means", "-p", "seed=0,1", "--dry-run", "--executor", "none"], "no executor 'none'"),
         (["status", "--all", "--run", "a"], "--all and --run do not go together"),
         (["run", "--cores", "2", "--executor", "slurm"], "--cores and --executor do not go together"),
+        (["run", "means", "-p", "seed=0..100"], "101 runs are more than 100; request some of them at a time"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -269,3 +275,12 @@ def test_a_book_adds_options_and_commands(added, tmp_path, monkeypatch, command)
     assert twice[::2] == (2, "ferbook: sides is given twice\n")
     assert command("run")[0] == 2
     assert added[-1].overrides == {}
+
+
+def test_a_broken_chapter_is_told_in_one_line(copy, command):
+    (copy / "book" / "means" / "chapter.py").write_text("import absent_package")
+    clear_cached_book()
+    told = (
+        "ferbook: book/means/chapter.py: ModuleNotFoundError: No module named 'absent_package'; correct that"
+    )
+    assert command("params") == (2, "", f"{told} file\n")

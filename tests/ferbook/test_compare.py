@@ -120,8 +120,18 @@ def test_what_acts_on_nothing_is_no_difference_and_stands_on_no_page(finish, mon
     assert [row["draws"] for row in varied_parameters(rows)] == [5, 6, None]
 
 
+def test_a_run_is_equal_to_itself():
+    found = compare_runs("a", "a")
+    assert found["metrics"] == [] and found["equal"] == 2
+
+
 def test_runs_are_listed():
     assert run_rows() == [{"run": name, "profile": "laptop", "changed": name} for name in "ab"]
+
+
+def test_an_absent_run_is_told():
+    with pytest.raises(RunStoreError, match="there is no run 'c'"):
+        compare_runs("a", "c")
 
 
 @pytest.mark.defect("E1")

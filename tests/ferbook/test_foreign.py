@@ -131,6 +131,8 @@ def test_no_command_believes_a_number_that_differs_from_its_digest(runs):
 def test_a_number_whose_digest_was_written_anew_is_believed_and_that_is_said(runs):
     change(runs, "metrics.json", throws={"value": 61, "unit": "count"})
     assert compare_runs("good", "a")["metrics"][0]["second"]["value"] == 61
+    page = (paths.ENGINE.parent / "book" / "rerun.md").read_text(encoding="utf-8")
+    assert "protect a run against damage, not against forgery" in page
 
 
 @pytest.mark.defect("R3")
@@ -182,6 +184,9 @@ def test_what_git_tracks_is_ones_own_and_outside_a_repository_the_reference_that
     ("content", "told"),
     [
         ("- 1", "not the record of a run"),
+        (DEEP, "run.yaml"),
+        ("a: &a [1]\nb: *a", "holds '\\*'"),
+        ("request: {profile: laptop, parameters: {throws: [1]}}\nchanged: x", "request, parameters, throws"),
         ("request: {profile: '<b>', parameters: {}}\nchanged: x", "profile: holds '<'"),
         (
             "request: {profile: laptop, parameters: {throws: {seed: 010}}}\nchanged: x",

@@ -49,6 +49,12 @@ def test_a_notebook_that_was_not_executed_is_found(notebook, told):
     assert any(told in fault for fault in faults_of_execution(notebook))
 
 
+def test_an_error_in_a_cell_is_found():
+    notebook = executed(1)
+    notebook.cells[0].outputs.append(new_output("error", ename="ValueError", evalue="bad", traceback=[]))
+    assert faults_of_execution(notebook) == ["code cell 1 ended with ValueError: bad"]
+
+
 @pytest.mark.parametrize(("minor", "ids"), [(0, False), (4, False), (5, False), (5, True)])
 def test_cells_without_an_id_have_the_same_at_every_reading_and_nothing_is_printed(
     tmp_path, minor, ids, recwarn, caplog

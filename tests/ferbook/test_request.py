@@ -237,6 +237,11 @@ def test_too_many_runs_and_no_parameter_are_refused(closure, given, told):
         requests_of(Request("smoke", given), closure)
 
 
+def test_what_changes_nothing_cannot_be_varied(example):
+    with pytest.raises(ParameterError, match="draws: no chapter that is to run takes it"):
+        requests_of(Request("smoke", {"draws": "100,200"}), with_upstream(["throws"]))
+
+
 def test_a_choice_that_there_is_not_comes_with_the_nearest_one():
     class Model(Parameters):
         optimiser: Literal["adamw", "sgd"] = "sgd"

@@ -122,6 +122,13 @@ def test_expressions_add_up(head):
     assert np.abs(move[2]).max() > 0.001
 
 
+def test_normals_point_out_of_the_face(head):
+    normals = assets.vertex_normals(head.template, head.triangles)
+    np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, atol=1e-5)
+    assert normals[np.argmin(head.template[:, 1]), 1] < -0.8
+    assert normals[np.argmax(head.template[:, 2]), 2] > 0.8
+
+
 def test_normals_of_a_square_by_hand():
     corners = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], np.float32)
     normals = assets.vertex_normals(corners, np.array([[0, 1, 2], [0, 2, 3]]))

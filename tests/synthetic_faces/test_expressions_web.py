@@ -29,3 +29,9 @@ def test_natural_faces_show_natural_variants_and_the_rest_as_ever():
     assert expected > usual + 0.1
     # Contempt is no class of FER2013.
     np.testing.assert_array_equal(faces("contempt", natural=True), faces("contempt"))
+
+
+def test_no_unit_belongs_to_one_emotion_alone():
+    for au in {au for own in NATURAL.values() for v in own for au in v.aus}:
+        shown = [e for e, own in NATURAL.items() if any(au in v.aus for v in own)]
+        assert len(shown) > 1 or au in {"AU18", "AU22", "AU23", "AU14"}

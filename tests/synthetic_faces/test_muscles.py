@@ -53,6 +53,13 @@ def test_some_part_their_lips_by_the_jaw_and_others_by_a_lip(head):
         assert (np.quantile(actions, 0.2, axis=0) < 0.5 * actions.max(axis=0)).all()
 
 
+def test_the_same_numbers_give_the_same_muscles(head):
+    names = head.action_names.tolist()
+    once, again = (draw_muscles(names, (0, 1), np.random.default_rng(3)) for _ in range(2))
+    np.testing.assert_array_equal(once.units, again.units)
+    np.testing.assert_array_equal(once.wrinkling, again.wrinkling)
+
+
 @pytest.mark.parametrize("au", AUS)
 def test_a_unit_moves_the_skin_alike_far_in_both_sets(au, head):
     """So that an intensity means the same: within a factor of four of one another, in the mean of people."""

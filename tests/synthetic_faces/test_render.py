@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from synthetic_faces import facs
+from synthetic_faces import develop, facs, render
 from synthetic_faces.assets import LASH, SKIN
 from synthetic_faces.capture import Capture, draw_shot
 from synthetic_faces.creases import PATTERNS
@@ -146,6 +146,33 @@ def test_the_lit_half_is_the_brighter_one(renderer, person):
     assert halves[1][0] > halves[1][1] + 15
 
 
+def test_head_pose_turns_the_nose():
+    nose = np.array([0.0, -1.0, 0.0])
+    assert (render._rotation(0.3, 0, 0) @ nose)[0] == pytest.approx(np.sin(0.3))
+    assert (render._rotation(0, 0.3, 0) @ nose)[2] == pytest.approx(np.sin(0.3))
+    np.testing.assert_allclose(render._rotation(0, 0, 0.3) @ nose, nose, atol=1e-12)
+
+
+@pytest.mark.parametrize("pose", [{"pitch": 0.3}, {"yaw": 0.3, "pitch": -0.2, "roll": 0.3}])
+def test_the_head_covers_the_picture_where_it_was_turned_to(pose, renderer, person, head):
+    # Far brighter than white: no skin is as light as the background.
+    before = dataclasses.replace(PLAIN, background=(9.0, 0.0, 0.0), gloss=0.0, **pose)
+    covered = pixels(renderer, person, NEUTRAL, before) < 255
+    eyes = person.vertices[np.isin(head.vertex_ids, range(14598, 14742))].mean(axis=0)
+    pivot = eyes + np.array((0, 0.09, -0.06))
+
+    def share(sign):
+        rotation = render._rotation(*(sign * pose.get(name, 0.0) for name in ("yaw", "pitch", "roll")))
+        points = on_picture((person.vertices - pivot) @ rotation.T + pivot, person, head)
+        inside = ((points >= 0) & (points < SIZE)).all(axis=1)
+        columns, rows = points[inside].astype(int).T
+        return covered[rows, columns].mean()
+
+    assert share(1) > 0.97
+    if set(pose) != {"pitch"}:
+        assert share(1) > share(-1) + 0.005
+
+
 def test_hair_brows_and_eyes_are_painted(renderer, person, head, neutral):
     def grey(point):
         column, row = np.floor(on_picture(np.asarray(point), person, head)).astype(int)
@@ -183,6 +210,15 @@ def test_noise_and_blur_are_what_the_shot_says(renderer, person, neutral):
     assert (noisy - neutral).std() == pytest.approx(0.02 * 255, rel=0.05)
     soft = pixels(renderer, person, NEUTRAL, dataclasses.replace(PLAIN, blur=1.0)).astype(float)
     np.testing.assert_allclose(soft, ndimage.gaussian_filter(neutral, 1.0, mode="nearest"), atol=1.5)
+
+
+def test_blur_of_a_point_is_the_gaussian():
+    point = np.zeros((15, 15))
+    point[7, 7] = 1
+    blurred = develop.blurred(point, 1.0)
+    assert blurred.sum() == pytest.approx(1)
+    assert blurred[7, 8] / blurred[7, 7] == pytest.approx(np.exp(-0.5))
+    np.testing.assert_allclose(develop.blurred(np.ones((4, 6)), 0.8), 1)
 
 
 def test_antialiasing_averages_rays(head, person):

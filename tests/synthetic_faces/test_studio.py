@@ -22,6 +22,12 @@ def test_nothing_but_the_unit_differs(studio):
     assert (studio.shoot(1).pixels != again.pixels).any()
 
 
+def test_a_pair_of_intensities_moves_half_of_the_face(studio):
+    change = np.abs(studio.shoot(0, {"AU12": (1.0, 0.0)}).pixels.astype(int) - studio.shoot(0).pixels)
+    # The subject's left is on the right of the picture.
+    assert change[:, 24:].sum() > 3 * change[:, :24].sum()
+
+
 def test_switched_units_lie_where_they_move_the_face(studio):
     switched = studio.switched(0, ("AU1", "AU12", "AU43"))
     assert switched.on.shape == switched.masks.shape == (3, 48, 48)

@@ -138,6 +138,8 @@ def test_the_features_of_a_fold_are_components_of_its_training_clips(clips, fold
     scaled = (frames - frames.mean(axis=0)) / frames.std(axis=0)
     spread = np.linalg.svd(scaled, compute_uv=False)[:3] / np.sqrt(len(scaled))
     np.testing.assert_allclose(given[2][train][clips.inside[train]].std(axis=0), spread, rtol=1e-3)
+    with pytest.raises(DataError, match="for clips of"):
+        fold_features([features[:, :2]], ClipTask(clips, CLASSES, folds, THREE))
 
 
 def test_features_that_depend_on_each_other_leave_no_components_of_rounding(clips, folds):

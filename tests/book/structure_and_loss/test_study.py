@@ -264,6 +264,11 @@ def test_a_part_adds_what_is_lost_without_it():
     assert "2 of 3" in drawn.caption and "Muon" in drawn.caption and "dropout" not in drawn.caption
 
 
+def test_every_part_of_the_ladder_has_a_name():
+    parts = [name.removeprefix(f"{LADDER[0].removesuffix('whole')}without_") for name in LADDER[1:]]
+    assert list(figures.LADDER_PARTS) == [*parts, reports.MIRROR_IMAGES]
+
+
 def test_stored_networks_are_read_on_the_default_faces_only():
     assert {*KEPT, *LADDER} <= set(named_populations())
     assert CHAPTER.resolve("reference", {}).ladder == LADDER

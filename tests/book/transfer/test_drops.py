@@ -2,8 +2,6 @@
 answers whose confidence and accuracy are known.
 """
 
-from itertools import product
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,12 +22,23 @@ from book.transfer.drops import (
 )
 from book.transfer.study import Sets, TransferStudy
 from face_sets.leakage import independent_groups
+from fer_lib.stats import resampling
 from fer_lib.stats.resampling import bounds
 from fer_lib.stats.two_way import people_groups
 from ferbook.estimate import Estimate
 
 TWO = ("anger", "happiness")
-SHARES = dict(zip(product("abc", repeat=2), (0.9, 0.9, 0.6, 0.7, 0.8, 0.4, 0.5, 0.55, 0.7), strict=True))
+SHARES = {
+    ("a", "a"): 0.9,
+    ("a", "b"): 0.9,
+    ("a", "c"): 0.6,
+    ("b", "a"): 0.7,
+    ("b", "b"): 0.8,
+    ("b", "c"): 0.4,
+    ("c", "a"): 0.5,
+    ("c", "b"): 0.55,
+    ("c", "c"): 0.7,
+}
 """Trained on, tested on -> accuracy; the commonest class is correct in two thirds."""
 
 
@@ -197,6 +206,25 @@ def test_networks_that_guess_on_their_own_set_or_read_another_better_are_no_ceil
     better = {name: at + generator.normal(0, 0.1, (11, 2)) for name, at in {"own": 60, "other": 90}.items()}
     found = pair_degree(better, "other", "own", 2)
     assert found.exceeds and found.room is None and "ceiling" in found.degree.why
+
+
+def test_changing_the_rule_moves_every_interval_of_the_study(made, monkeypatch):
+    study = made(networks=2)
+
+    def widths():
+        found = drops(study, draws=300)
+        cells = found.cells
+        return {name: one.high - one.low for name, one in found.metrics.items() if one.low is not None} | {
+            (name, row): cells[f"{name}_high"][row] - cells[f"{name}_low"][row]
+            for name in ("accuracy", "recall")
+            for row in cells.index
+        }
+
+    before = widths()
+    monkeypatch.setattr(resampling, "expanded_tail", lambda clusters: 0.25)
+    after = widths()
+    resampled = {name for name in after if not str(name).startswith("worst_pair")}
+    assert len(resampled) == 3 + 2 * 9 and all(after[name] < before[name] for name in resampled)
 
 
 def test_the_figure_names_the_lowest_pair_with_the_numbers_of_its_degree(made):

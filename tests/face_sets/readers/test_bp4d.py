@@ -19,6 +19,7 @@ from face_sets.readers.bp4d import (
     read_bp4dplus,
     read_codes,
 )
+from face_sets.readers.pictures import Window
 from ferbook.errors import DataError
 from tests.face_sets.readers.made_by_hand import by_sequence, pictures, posed_faces, repack, written
 from tests.face_sets.readers.writers.bp4d import write_bp4d, write_bp4dplus
@@ -26,6 +27,7 @@ from tests.made import made_faces
 
 SIZE = 24
 PICTURES = "Sequences(2D+3D)"
+UNITS = ("AU6", "AU12", "AU25")
 
 
 @pytest.fixture
@@ -58,6 +60,8 @@ def test_written_and_read_back(tmp_path, write, read, name):
         assert new["AU25"].tolist() == [0, 0, 0, 1] * 6
     # AU17 is unknown everywhere, and what was never coded has no column.
     assert back.aus == tuple(f"AU{n}" for n in ((6, 9, 12, 25) if name == "bp4d" else (6, 9, 12)))
+    again = read(written(tmp_path / "again", back, write), SIZE)
+    pd.testing.assert_frame_equal(by_sequence(again), by_sequence(back))
 
 
 def test_the_files_are_those_of_the_official_layouts(bp4d, plus):
@@ -137,6 +141,18 @@ def test_pictures_without_codes_and_codes_without_pictures_are_counted(bp4d):
     assert len(back) == 23
 
 
+def test_each_picture_has_its_own_window_and_those_without_a_face_are_counted(bp4d, monkeypatch):
+    for path in (bp4d / PICTURES).rglob("*.jpg"):
+        Image.fromarray(np.full((60, 80), 200 if path.stem == "0017" else 100, np.uint8)).save(path)
+    monkeypatch.setattr(
+        "face_sets.readers.pictures.find_face", lambda p: Window(5.0, 5.0, 30.0) if p[0, 0] < 150 else None
+    )
+    back = read_bp4d(bp4d, SIZE)
+    assert back.left_out == {"pictures in which no face was found": 6}
+    assert back.table["frame"].tolist() == [0, 18, 119] * 6
+    assert back.table["AU6"].tolist() == [0, 0.4, 0.6] * 6
+
+
 @pytest.mark.parametrize(
     "tree", ["2D+3D", "BP4D-training", "Sequences_2D+3D/Sequences_2D+3D", "BP4D/Sequences"]
 )
@@ -160,6 +176,12 @@ def test_archives_and_unpacked_folders_give_the_same(plus):
     after = read_bp4dplus(plus, SIZE)
     np.testing.assert_array_equal(after.pixels, before.pixels)
     pd.testing.assert_frame_equal(after.table, before.table)
+    (plus / "2D+3D" / "2D+3D").mkdir()
+    for entry in (plus / "2D+3D").iterdir():
+        if entry.name.startswith("F"):
+            entry.rename(plus / "2D+3D" / "2D+3D" / entry.name)
+    (plus / "2D+3D" / "readme.zip").unlink()
+    pd.testing.assert_frame_equal(read_bp4dplus(plus, SIZE).table, before.table)
 
 
 def test_entries_of_an_archive_in_any_order_beside_others(plus):

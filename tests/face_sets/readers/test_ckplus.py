@@ -3,12 +3,14 @@ broken.
 """
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from face_sets.faceset import FaceSet
 from face_sets.readers.ckplus import read_ckplus
 from ferbook.errors import DataError
+from tests.face_sets.readers.writers.ckplus import write_ckplus
 
 SIZE = 32
 
@@ -98,10 +100,20 @@ def test_action_units_are_those_of_the_peak(copy):
     assert table["facs"].tolist() == ["", "1B+25", "1B+25", "1B+25"] * 3
 
 
-def test_a_level_more_in_the_tree(tmp_path, copy):
-    images = "extended-cohn-kanade-images/cohn-kanade-images"
-    deeper = Copy(tmp_path / "deeper", images, "Emotion_labels/Emotion", "FACS/FACS", "Landmarks/Landmarks")
-    assert deeper.read().checksum == copy.read().checksum
+@pytest.mark.parametrize(
+    "tops",
+    [
+        {
+            "images": "extended-cohn-kanade-images/cohn-kanade-images",
+            "emotion": "Emotion_labels/Emotion",
+            "facs": "FACS_labels/FACS",
+            "landmarks": "Landmarks/Landmarks",
+        },
+        {"emotion": "Emotion_labels", "facs": "FACS/FACS"},
+    ],
+)
+def test_a_level_more_in_the_tree(tmp_path, copy, tops):
+    assert Copy(tmp_path / "deeper", **tops).read().checksum == copy.read().checksum
 
 
 def test_sequences_without_emotion_are_kept_where_they_are_coded(copy):
@@ -186,6 +198,59 @@ def test_a_frame_without_landmarks_takes_the_window_of_the_first(copy):
     faces = copy.read(16)
     assert len(faces) == 12 and faces.pixels[:4, 0, 0].tolist() == [1, 4, 5, 6]
     assert np.isnan(faces.landmarks).all(axis=(1, 2)).tolist() == [False, False, True, False] * 3
+
+
+def face_set(
+    subjects=("lab-0003", "lab-0001", "lab-0002"), sequences=("anger", "fear"), seed=0, **more
+) -> FaceSet:
+    """Each subject shows two sequences: a neutral frame and three of the emotion, AUs alike on the three."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for subject in subjects:
+        for k, sequence in enumerate(sequences):
+            levels = rng.integers(0, 6, 3) / 5
+            for frame in (0, 7, 8, 9):
+                intensities = dict(zip(("AU1", "AU4", "AU12"), levels * (frame > 0), strict=True))
+                emotion = "neutral" if frame == 0 else ("anger", "fear")[k]
+                place = {"subject": subject, "sequence": sequence, "frame": frame, "emotion": emotion}
+                rows.append(place | intensities)
+    table = pd.DataFrame(rows).assign(dataset="lab", split="train")
+    pixels = rng.integers(0, 256, (len(rows), SIZE, SIZE)).astype(np.uint8)
+    return FaceSet("lab", pixels, table, **more)
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    faces = face_set(landmarks=np.random.default_rng(1).uniform(0, SIZE, (24, 68, 2)).astype(np.float32))
+    write_ckplus(faces, tmp_path)
+    again = read_ckplus(tmp_path, SIZE)
+    order = faces.table.sort_values(["subject", "sequence", "frame"]).index.to_numpy()
+    expected = faces.select(order)
+    np.testing.assert_array_equal(again.pixels, expected.pixels)
+    np.testing.assert_array_equal(again.landmarks, expected.landmarks)
+    for column in ("emotion", "frame"):
+        assert again.table[column].tolist() == expected.table[column].tolist()
+    for au in ("AU1", "AU4", "AU12"):
+        np.testing.assert_allclose(again.table[au], expected.table[au], atol=1e-12)
+    ids = {"lab-0001": "ckplus-S001", "lab-0002": "ckplus-S002", "lab-0003": "ckplus-S003"}
+    assert again.table["subject"].tolist() == [ids[s] for s in expected.table["subject"]]
+    assert set(again.table["sequence"]) == {f"S00{s}/00{k}" for s in (1, 2, 3) for k in (1, 2)}
+    # CK+'s own names stay, and a second way changes nothing.
+    (tmp_path / "again").mkdir()
+    write_ckplus(again, tmp_path / "again")
+    assert read_ckplus(tmp_path / "again", SIZE).checksum == again.checksum
+
+
+def test_unlabelled_unscored_one_sided_and_uncoded_survive(tmp_path):
+    faces = face_set(("S005", "S010", "S132"), ("001",))
+    table = faces.table.drop(columns=["AU1", "AU4", "AU12"])
+    table["facs"] = [*["1+L4B+R4D+12?"] * 4, *["?"] * 4, *[""] * 4]
+    table = table.assign(AU1=0.5, AU4=0.8, AU12=np.nan)
+    table.loc[:3, "emotion"] = ""
+    write_ckplus(FaceSet("lab", faces.pixels, table), tmp_path)
+    again = read_ckplus(tmp_path, SIZE).table
+    assert again["emotion"].tolist() == [""] * 4 + ["neutral", *["anger"] * 3] * 2
+    assert again["facs"].tolist() == ["", *["1+4D"] * 3, *["?"] * 4, *[""] * 4]
+    assert again["AU1"].tolist()[:4] == [0, 0.5, 0.5, 0.5] and again["AU4"].tolist()[8:] == [0] * 4
 
 
 def test_folders_in_lower_case_keep_their_landmarks(tmp_path):

@@ -228,9 +228,14 @@ def test_a_file_is_found_by_its_name_in_any_unicode_form_and_by_backslashes(tmp_
     assert len(read_own(folder, 16)) == 3
 
 
-def test_a_table_may_have_semicolons_as_spreadsheets_write_them(tmp_path):
-    rows = ["0.png;A;anger;yes", "1.png;B;fear;yes", "2.png;C;fear;yes"]
-    faces = read_own(own(tmp_path / "mine", *rows, header="path;subject;emotion;cropped"), 16)
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_a_table_may_have_semicolons_as_spreadsheets_write_them(tmp_path, separator):
+    rows = ["0.png,A,anger,yes", "1.png,B,fear,yes", "2.png,C,fear,yes"]
+    rows = [row.replace(",", separator) for row in rows]
+    faces = read_own(
+        own(tmp_path / "mine", *rows, header=f"path{separator}subject{separator}emotion{separator}cropped"),
+        16,
+    )
     assert faces.table["emotion"].tolist() == ["anger", "fear", "fear"]
 
 

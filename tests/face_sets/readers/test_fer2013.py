@@ -5,15 +5,18 @@ import re
 import numpy as np
 import pytest
 
-from face_sets.faceset import EMOTIONS
+from face_sets.faceset import EMOTIONS, SPLITS, FaceSet
 from face_sets.leakage import copy_groups
 from face_sets.paths import data_dir
 from face_sets.readers.fer2013 import FERPLUS_HEADER, read_fer2013
 from face_sets.registry import REGISTRY
 from ferbook.errors import DataError
+from tests.face_sets.readers.writers.fer2013 import write_fer2013
+from tests.made import made_faces
 
 USAGES = ("Training", "PublicTest", "PrivateTest")
 NAMES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+FOLDERS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
 
 def pictures(n: int, seed: int = 0) -> np.ndarray:
@@ -56,7 +59,6 @@ def test_the_official_csv(folder, end):
     faces = read_fer2013(write(folder, rows_of(pixels), end=end))
     np.testing.assert_array_equal(faces.pixels, pixels)
     assert faces.name == "fer2013" and faces.size == (48, 48)
-    assert read_fer2013(folder, 64).size == (64, 64)
     assert faces.table["emotion"].tolist() == list(NAMES) * 2
     assert faces.table["split"].tolist() == (["train", "valid", "test"] * 5)[:14]
     assert set(faces.table["subject"]) == {""} and set(faces.table["dataset"]) == {"fer2013"}
@@ -168,9 +170,12 @@ def test_a_csv_that_lacks_a_whole_split_is_not_fer2013(folder):
         read_fer2013(write(folder, rows))
 
 
-def test_an_absent_csv_says_where_and_how(folder):
+def test_absent_folder_and_absent_csv_say_where_and_how(folder):
+    with pytest.raises(DataError, match=r"fer2013\.csv: not found.*set FER_DATA") as refusal:
+        read_fer2013(folder)
+    assert str(folder) in str(refusal.value)
     folder.mkdir()
-    with pytest.raises(DataError, match=rf"{folder}.fer2013\.csv: .*FER_DATA"):
+    with pytest.raises(DataError, match=r"fer2013\.csv: not found.*set FER_DATA"):
         read_fer2013(folder)
     (folder / "fer2013.csv").mkdir()
     with pytest.raises(DataError, match=r"fer2013\.csv: cannot be read"):
@@ -224,6 +229,25 @@ def test_votes_with_a_missing_column_or_nothing_at_all(folder):
     (folder / "fer2013new.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"fer2013new\.csv: cannot be read"):
         read_fer2013(folder)
+
+
+def face_set(pixels, emotions=NAMES, votes=None) -> FaceSet:
+    numbers = range(len(pixels))
+    return made_faces(
+        pixels,
+        "wild",
+        emotion=[emotions[i % len(emotions)] for i in numbers],
+        split=[SPLITS[i % 3] for i in numbers],
+        **(votes or {}),
+    )
+
+
+def test_pictures_of_another_size_are_resampled_both_ways(tmp_path):
+    bright = np.repeat(np.arange(9, dtype=np.uint8) * 20, 96 * 96).reshape(9, 96, 96)
+    write_fer2013(face_set(bright), tmp_path)
+    assert not (tmp_path / "fer2013new.csv").exists()
+    assert read_fer2013(tmp_path).pixels.tolist() == bright[:, ::2, ::2].tolist()
+    assert read_fer2013(tmp_path, 64).pixels.tolist() == bright[:, :64, :64].tolist()
 
 
 def test_the_real_fer2013_has_its_published_counts():

@@ -5,9 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from face_sets.faceset import EMOTIONS, SPLITS, FaceSet
 from face_sets.readers.fer2013 import FERPLUS_HEADER, VOTE_COLUMNS, majority, read_ferplus
 from face_sets.registry import REGISTRY, source_status
 from ferbook.errors import DataError
+from tests.face_sets.readers.writers.fer2013 import write_ferplus
+from tests.made import made_faces
 
 NEUTRAL, HAPPINESS, SURPRISE, SADNESS, ANGER, _, FEAR, CONTEMPT, UNKNOWN, NF = range(10)
 
@@ -32,6 +35,15 @@ def votes(**counts) -> list[int]:
 )
 def test_the_majority_rule_by_hand(given, winner):
     assert majority(np.array([given])).tolist() == [winner]
+
+
+def test_the_majority_rule_agrees_with_a_plain_reading_of_it():
+    rng = np.random.default_rng(0)
+    many = rng.multinomial(10, rng.dirichlet(np.full(10, 0.4)), 500)
+    for row, winner in zip(many.tolist(), majority(many).tolist(), strict=True):
+        left = [count for count in row if count >= 2]
+        better = [k for k, count in enumerate(row) if count >= 2 and count > sum(left) - count]
+        assert winner == (better[0] if better else -1)
 
 
 USAGES = ("Training", "PublicTest", "PrivateTest")
@@ -88,6 +100,26 @@ def test_wrong_layouts_say_what_is_missing(folder):
     (folder / "fer2013new.csv").rename(folder / "votes.csv")
     with pytest.raises(DataError, match=r"fer2013new\.csv: not found; FER\+ needs both"):
         read_ferplus(folder)
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path, folder):
+    write_pair(folder)
+    (folder / "fer2013new.csv").rename(tmp_path / "votes.csv")
+    (folder / "fer2013new.csv").symlink_to(tmp_path / "votes.csv")
+    with pytest.raises(DataError, match=r"fer2013new\.csv: a link that leaves"):
+        read_ferplus(folder)
+
+
+def face_set(**columns) -> FaceSet:
+    numbers, pixels = range(16), np.random.default_rng(0).integers(0, 256, (16, 48, 48)).astype(np.uint8)
+    known = {"emotion": [EMOTIONS[i % 8] for i in numbers], "split": [SPLITS[i % 3] for i in numbers]}
+    return made_faces(pixels, "game", **known | columns)
+
+
+def test_votes_that_do_not_agree_decide(tmp_path):
+    faces = face_set(vote_fear=[6] * 16, vote_neutral=[4] * 16)
+    write_ferplus(faces, tmp_path)
+    assert set(read_ferplus(tmp_path).table["emotion"]) == {"fear"}
 
 
 def test_the_real_votes_give_the_published_counts():

@@ -68,6 +68,17 @@ def test_at_most_sixteen_frames_are_kept_in_the_order_of_their_numbers(tmp_path)
     assert {10, 10 + 3 * 20, 10 + 3 * 40} <= set(frames)
 
 
+def test_frame_nine_comes_before_frame_ten(tmp_path):
+    faces = micro_faces(("happiness",), frames=3)
+    moved = faces.table.assign(
+        frame=faces.table["frame"].map({10: 9, 13: 10, 16: 100}), onset=9, apex=10, offset=100
+    )
+    folder = written(tmp_path / "casme2", FaceSet("micro", faces.pixels, moved), write_casme2)
+    back = read_casme2(folder, SIZE)
+    assert back.table["frame"].tolist() == [9, 10, 100] * 3
+    assert np.abs(back.pixels.astype(int) - faces.pixels).max() <= 2
+
+
 def test_a_set_without_action_units_is_written_as_not_coded(tmp_path):
     faces = micro_faces()
     bare = faces.table.drop(columns=[c for c in faces.table if c.startswith("AU")])

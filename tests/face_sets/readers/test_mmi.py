@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from face_sets.readers.mmi import read_mmi
@@ -39,6 +40,10 @@ def test_written_and_read_back_without_loss(tmp_path):
         assert back.table[au].tolist() == (old[au] > 0).astype(float).tolist()
     assert set(back.table["facs"]) == {"", "6+12", "6+12+25"} and set(back.table["fps"]) == {25.0}
     assert not any(column.endswith("_left") for column in back.table) and back.left_out == {}
+    again = read_mmi(written(tmp_path / "again", back, write_mmi), SIZE)
+    pd.testing.assert_frame_equal(
+        again.table[["subject", "frame", "emotion"]], back.table[["subject", "frame", "emotion"]]
+    )
 
 
 def test_the_first_and_the_middle_three_frames_of_longer_videos(tmp_path):

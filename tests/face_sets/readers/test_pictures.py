@@ -94,8 +94,49 @@ def test_a_face_crop_of_the_size_is_taken_as_it_is():
     assert whole(picture[:, :48], 96).shape == (96, 96)
 
 
+def test_a_cut_by_landmarks_puts_eyes_and_lips_where_the_renders_have_them():
+    points = landmarks(eye_line=(160.0, 120.0), apart=93.0, down=99.6)
+    picture = np.full((300, 320), 90, np.uint8)
+    for x, y in (points[36:42].mean(0), points[42:48].mean(0), points[48:60].mean(0)):
+        picture[round(y) - 2 : round(y) + 2, round(x) - 2 : round(x) + 2] = 255
+    # 1 px = 1 mm: the marks lie where the formula says, by hand.
+    crop = cut_out(picture, landmark_window(points), 168)
+    bright = np.argwhere(crop > 200).astype(float) + 0.5
+    upper, lower = bright[bright[:, 0] < 84], bright[bright[:, 0] > 84]
+    assert upper[:, 0].mean() == pytest.approx(84 - 0.45 * 66.4, abs=0.5)
+    assert lower.mean(axis=0) == pytest.approx([84 + 0.55 * 66.4, 84], abs=0.5)
+    assert sorted({-1 if x < 84 else 1 for x in upper[:, 1]}) == [-1, 1]
+    assert np.abs(upper[:, 1] - 84).mean() == pytest.approx(31, abs=0.5)
+
+
 def test_no_face_is_found_where_there_is_none():
     assert find_face(np.full((200, 200), 128, np.uint8)) is None
+
+
+def drawn_face(side=240, x=120, y=110, unit=1.0) -> np.ndarray:
+    """A face of blobs that the detector takes for one: dark eyes and brows on a bright oval."""
+    rows, columns = np.mgrid[:side, :side].astype(float)
+
+    def blob(cx, cy, rx, ry):
+        return np.exp(-((((columns - x) / unit - cx) / rx) ** 2 + (((rows - y) / unit - cy) / ry) ** 2))
+
+    oval = ((columns - x) / unit / 62) ** 2 + (((rows - y) / unit - 10) / 82) ** 2 < 1
+    face = np.where(oval, 190.0, 60.0)
+    for cx in (-28, 28):
+        face -= 130 * blob(cx, -12, 13, 6) + 70 * blob(cx, -28, 19, 5)
+        face += 25 * blob(cx, 18, 14, 12)
+    face += 25 * blob(0, 2, 6, 22)
+    face -= 60 * blob(0, 26, 12, 4) + 100 * blob(0, 48, 20, 5)
+    return np.clip(face, 0, 255).astype(np.uint8)
+
+
+def test_the_detector_frames_a_face_and_follows_it():
+    window = find_face(drawn_face())
+    moved = find_face(drawn_face(side=320, x=190, y=150))
+    assert window is not None and moved is not None
+    centre, other = (np.array([each.left, each.top]) + each.side / 2 for each in (window, moved))
+    assert abs(centre[0] - 120) < 8 and abs(centre[1] - 130) < 25 and 100 < window.side < 220
+    assert np.allclose(centre + np.array([70, 40]), other, atol=8)
 
 
 def test_listing_leaves_litter_out_and_sorts(tmp_path):

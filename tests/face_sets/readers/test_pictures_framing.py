@@ -30,8 +30,10 @@ def shoot(face_cache):
     assets = load_assets(face_cache)
     renderer = Renderer(assets, SIZE, antialias=1, cache=face_cache)
 
-    def shot_of(subject: int, window: float):
+    def shot_of(subject: int, window: float, action: str = ""):
         intensities = np.zeros((len(facs.AUS), 2))
+        if action:
+            intensities[list(facs.AUS).index(action)] = 1
         capture = Capture(pose=0.0, window=window)
         shot = draw_shot(np.random.default_rng(subject), capture)
         return renderer.render(draw_person(assets, 7, subject), intensities, shot, capture)
@@ -44,6 +46,14 @@ def test_the_window_of_a_rendered_face_is_its_picture(shoot):
     edges = np.array([(w.left, w.top, w.left + w.side - SIZE, w.top + w.side - SIZE) for w in windows])
     assert np.abs(edges.mean(axis=0)).max() < 0.03 * SIZE
     assert np.abs(edges).max() < 0.05 * SIZE
+
+
+def test_a_dropped_jaw_moves_the_window_only_without_the_face_at_rest(shoot):
+    rest, shown = shoot(0, Capture().window).landmarks, shoot(0, Capture().window, "AU26").landmarks
+    at_rest, alone, with_rest = landmark_window(rest), landmark_window(shown), landmark_window(shown, rest)
+    assert alone.side > 1.02 * at_rest.side
+    assert with_rest.side == at_rest.side
+    assert (with_rest.left, with_rest.top) == pytest.approx((at_rest.left, at_rest.top), abs=0.5)
 
 
 @pytest.fixture(scope="module")

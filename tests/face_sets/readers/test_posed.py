@@ -1,9 +1,12 @@
 """Oulu-CASIA, BU-4DFE and BU-3DFE: posed expressions written and read back, and copies that are broken."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
+from face_sets.faceset import FaceSet
+from face_sets.readers.pictures import Window
 from face_sets.readers.posed import SHORT, read_bu3dfe, read_bu4dfe, read_oulu_casia
 from ferbook.errors import DataError
 from tests.face_sets.readers.made_by_hand import by_sequence, posed_faces, written
@@ -42,6 +45,8 @@ def test_written_and_read_back(tmp_path, layout):
     assert new["sequence"].nunique() == 18 and set(new["fps"]) == {25.0}
     assert np.abs(back.pixels[new["row"]].astype(int) - faces.pixels[old["row"]]).max() <= 2
     assert back.left_out == {} and back.aus == ()
+    again = read(written(tmp_path / "again", back, write), SIZE)
+    pd.testing.assert_frame_equal(by_sequence(again), by_sequence(back))
 
 
 def test_the_folders_are_those_of_the_official_layouts(oulu, bu4dfe):
@@ -94,6 +99,24 @@ def test_face_crops_are_taken_whole_where_there_are_no_original_pictures(oulu, a
     assert len(back) == 24 and set(np.unique(back.pixels)) == {77}
 
 
+def test_original_pictures_are_cut_out_with_one_window_per_sequence(oulu, monkeypatch):
+    faces = read_oulu_casia(oulu, SIZE)
+    seen = []
+
+    def find(picture):
+        seen.append(picture.shape)
+        return Window(30.0, 10.0, 24.0)
+
+    monkeypatch.setattr("face_sets.readers.pictures.find_face", find)
+    for path in (oulu / LIGHT).rglob("*.jpeg"):
+        frame = np.zeros((60, 80), np.uint8)
+        frame[10:34, 30:54] = np.asarray(Image.open(path))
+        Image.fromarray(frame).save(path.with_suffix(".png"))
+        path.unlink()
+    np.testing.assert_array_equal(read_oulu_casia(oulu, SIZE).pixels, faces.pixels)
+    assert seen == [(60, 80)] * 6
+
+
 def test_bu3dfe_is_written_without_loss_and_read_back(tmp_path):
     faces = posed_faces(("anger", "disgust", "fear", "happiness", "sadness", "surprise"), frames=(0, 1, 2, 3))
     # One neutral picture and three of each expression, as the release has one and four.
@@ -109,6 +132,9 @@ def test_bu3dfe_is_written_without_loss_and_read_back(tmp_path):
     one = new[new["subject"] == "bu3dfe-F0002"].set_index("sequence")
     assert one.loc["F0002_NE00WH", "level"] == 0 and one.loc["F0002_SU03WH", "emotion"] == "surprise"
     assert set(new["frame"]) == {0} and set(new["ancestry"]) == {"WH"} and len(one) == 19
+    table = back.table.assign(ancestry="BL", sequence=back.table["sequence"].str.replace("WH", "BL"))
+    again = read_bu3dfe(written(tmp_path / "again", FaceSet("b", back.pixels, table), write_bu3dfe), SIZE)
+    assert again.table.drop(columns="split").equals(table.drop(columns="split"))
 
 
 def test_bu3dfe_below_other_folders_beside_meshes(bu3dfe):
@@ -120,3 +146,14 @@ def test_bu3dfe_below_other_folders_beside_meshes(bu3dfe):
     (place / "F0003_AN01WH_F3D.wrl").write_bytes(b"x")
     (place / "F0003_AN01WH_F3D.bmp").write_bytes(b"another kind of picture")
     assert len(read_bu3dfe(bu3dfe, SIZE)) == 24
+
+
+def test_in_bu3dfe_the_face_is_found_in_each_picture(bu3dfe, monkeypatch):
+    for path in bu3dfe.rglob("*.bmp"):
+        Image.fromarray(np.full((60, 80), 9, np.uint8)).save(path)
+    Image.fromarray(np.full((60, 80), 8, np.uint8)).save(bu3dfe / "F0001" / "F0001_AN01WH_F2D.bmp")
+    monkeypatch.setattr(
+        "face_sets.readers.pictures.find_face", lambda p: Window(1.0, 2.0, 30.0) if p[0, 0] == 9 else None
+    )
+    back = read_bu3dfe(bu3dfe, SIZE)
+    assert back.left_out == {"pictures in which no face was found": 1} and len(back) == 23

@@ -106,7 +106,7 @@ def test_a_damaged_workbook_is_named(tmp_path, keep):
         read_sheet(path, COLUMNS)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(12))
 def test_any_damaged_byte_is_refused_or_does_not_matter(tmp_path, seed):
     path = sheet(tmp_path, COLUMNS, [1, "a", 3])
     content = bytearray(path.read_bytes())

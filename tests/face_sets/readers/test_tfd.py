@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from face_sets.readers.tfd import read_tfd
+from face_sets.faceset import FaceSet
+from face_sets.readers.tfd import TFD_CODES, read_tfd
 from ferbook.errors import DataError
+from tests.face_sets.readers.writers.tfd import write_tfd
+from tests.made import made_faces
 
 N = 12
 
@@ -87,3 +90,31 @@ def test_a_file_cut_short_is_named(folder, share):
     path.write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(DataError, match=r"TFD_48x48\.mat: "):
         read_tfd(folder, 48)
+
+
+def face_set(side=48, **columns) -> FaceSet:
+    columns = {
+        "subject": [f"lab-{k % 4}" for k in range(N)],
+        "emotion": [TFD_CODES[k % 7] for k in range(N)],
+        "split": [("train", "valid", "test", "train")[k % 4] for k in range(N)],
+    } | columns
+    pixels = np.random.default_rng(0).integers(0, 256, (N, side, side)).astype(np.uint8)
+    return made_faces(pixels, "lab", **columns)
+
+
+def test_folds_unlabelled_and_nobody_survive(tmp_path):
+    folds = {f"fold{k}": [("train", "valid", "test")[(i + k) % 3] for i in range(N)] for k in range(1, 6)}
+    emotion = ["" if k == 2 else TFD_CODES[k % 7] for k in range(N)]
+    faces = face_set(emotion=emotion, subject=["" if k == 7 else "tfd-7" for k in range(N)], **folds)
+    write_tfd(faces, tmp_path)
+    again = read_tfd(tmp_path, 48)
+    kept = [k for k in range(N) if k != 2]
+    assert again.left_out == {"pictures without an emotion": 1}
+    assert again.table["subject"].tolist() == ["" if k == 7 else "tfd-7" for k in kept]
+    for name, column in folds.items():
+        assert again.table[name].tolist() == [column[k] for k in kept]
+
+
+def test_other_sizes_are_resampled(tmp_path):
+    write_tfd(face_set(64), tmp_path)
+    assert (tmp_path / "TFD_96x96.mat").exists() and read_tfd(tmp_path, 96).size == (96, 96)

@@ -8,6 +8,7 @@ from fer_lib.aus.association import (
     KL_BINS,
     MEASURES,
     PSEUDO_COUNT,
+    bin_codes,
     coded_together,
     scorer,
     statistic,
@@ -97,6 +98,14 @@ def test_filters_in_several_parts_are_as_good(pictures, monkeypatch, measure):
     whole = statistic(maxima, present, measure)
     monkeypatch.setattr("fer_lib.aus.association.NUMBERS_AT_ONCE", 200 * 2)
     np.testing.assert_allclose(statistic(maxima, present, measure), whole, atol=1e-12)
+
+
+def test_bins_are_those_of_numpy():
+    maxima = np.random.default_rng(4).exponential(size=(300, 3))
+    codes = bin_codes(maxima, 7)
+    for k in range(3):
+        assert np.bincount(codes[:, k], minlength=7).tolist() == np.histogram(maxima[:, k], 7)[0].tolist()
+    assert not bin_codes(np.full((4, 1), 0.3)).any()
 
 
 def test_aus_coded_for_the_same_pictures_go_together():

@@ -49,6 +49,19 @@ def test_heads_are_those_of_scikit_learn():
     assert heads.aus == ("AU1", "AU2") and heads.too_few == ("AU4",)
 
 
+def test_aurocs_are_those_of_scikit_learn():
+    features, presence, split = data()
+    heads = fit_heads(features, presence, split)
+    test = split == "test"
+    log_odds = heads.log_odds(features[test])
+    found = detect(features, presence, split, draws=50)
+    assert found.shape == (2, 51)
+    for column in range(len(heads.aus)):
+        shown = presence.present[test, column] == 1
+        assert found[column, 0] == pytest.approx(roc_auc_score(shown, log_odds[:, column]))
+        assert np.nanmin(found[column, 1:]) < found[column, 0] < np.nanmax(found[column, 1:])
+
+
 def test_weighted_aurocs_are_those_of_repeated_pictures():
     # Whole numbers as weights must do what copies of the pictures would do, ties included.
     rng = np.random.default_rng(1)

@@ -137,6 +137,19 @@ def test_filters_that_are_off_at_rest_or_always_are_told_apart():
     np.testing.assert_allclose(found.effect[:, 0, 0], [2 / np.sqrt(12 / 11), 0])
 
 
+def test_permuting_filters_units_and_people_permutes_effects():
+    rng = np.random.default_rng(1)
+    off, on = rng.random((7, 4)), rng.random((7, 3, 2, 4))
+    aus = ("AU1", "AU2", "AU4")
+    found = effects_of(responses(off, on), switched(7, aus))
+    k, a = rng.permutation(4), rng.permutation(3)
+    other = effects_of(responses(off[:, k], on[:, a][..., k]), switched(7, tuple(np.array(aus)[a])))
+    for name in ("effect", "low", "high"):
+        np.testing.assert_allclose(getattr(other, name), getattr(found, name)[k][:, a])
+    scaled = effects_of(5 * responses(off, on), switched(7, aus))
+    np.testing.assert_allclose(scaled.effect, found.effect)
+
+
 def test_responses_that_do_not_fit_are_refused():
     given = switched()
     good = np.random.default_rng(0).random((len(given.faces), 3))

@@ -141,6 +141,15 @@ def test_parts_of_filters_and_of_labels_change_nothing(monkeypatch):
     np.testing.assert_array_equal(fewer, loop(maxima, presence, "kl", 255, 0)[:21])
 
 
+def test_permuting_filters_permutes_the_null():
+    maxima, presence = small(3)
+    order = [2, 0, 3, 1]
+    one = permutation_null(maxima, presence, "mean_difference", permutations=50, min_subjects=2)
+    other = permutation_null(maxima[:, order], presence, "mean_difference", permutations=50, min_subjects=2)
+    np.testing.assert_allclose(other.unskewed, one.unskewed[order], atol=1e-6)
+    np.testing.assert_allclose(other.maxima, one.maxima, atol=1e-6)
+
+
 def test_p_values_by_hand():
     maxima, presence = small(4)
     null = permutation_null(maxima, presence, "auroc", permutations=99, min_subjects=2)

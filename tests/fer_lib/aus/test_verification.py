@@ -27,6 +27,20 @@ def test_kappa_is_cohen_s():
     assert verified(CLAIMS, CAUSES, AUS).kappa == pytest.approx(cohen_kappa_score(claims, causes))
 
 
+def test_what_is_expected_is_the_mean_over_random_pairings():
+    generator = np.random.default_rng(0)
+    claims, causes = (
+        generator.choice([*AUS, "AU9"], 40),
+        generator.choice([*AUS, ""], 40, p=[0.6, 0.2, 0.1, 0.1]),
+    )
+    aus = (*AUS, "AU9")
+    found = verified(claims, causes, aus)
+    drawn = [verified(claims, generator.permutation(causes), aus) for _ in range(4000)]
+    # The largest standard error of a mean count is 0.04.
+    np.testing.assert_allclose(np.mean([each.verified for each in drawn], 0), found.expected, atol=0.16)
+    assert np.mean([each.kappa for each in drawn]) == pytest.approx(0, abs=0.01)
+
+
 def test_one_unit_claimed_and_caused_by_all_is_nothing_beyond_chance():
     found = verified(["AU1"] * 5, ["AU1"] * 5, AUS)
     assert found.verified.sum() == found.expected.sum() == 5 and np.isnan(found.kappa)

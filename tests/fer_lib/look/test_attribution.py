@@ -82,6 +82,19 @@ def test_the_methods_of_a_linear_filter_by_hand():
     assert np.allclose(asked("smooth_gradient", linear(2, at_0_0=2), picture, (1, 1)), slope * (slope > 0))
 
 
+def test_integrated_gradients_add_up_to_the_answer(small):
+    _, pictures = small
+    torch.manual_seed(3)
+    model = nn.Sequential(nn.Conv2d(1, 4, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 5, 3), nn.ReLU())
+    model[0].bias.data.fill_(0.3)
+    model[3].bias.data.fill_(1.0)
+    maps = EXPLAINERS["integrated_gradients"](model, "4", pictures, *PAIRS)
+    black = answers_at(model, "4", np.zeros_like(pictures), *PAIRS)
+    answered = answers_at(model, "4", pictures, *PAIRS)
+    assert (answered > 0).all() and (answered != black).all()
+    assert np.allclose(maps.sum((1, 2)), answered - black, atol=0.05 * np.abs(answered - black).max())
+
+
 def test_answers_are_those_of_the_whole_network(small):
     model, pictures = small
     rows, filters, positions = PAIRS

@@ -115,6 +115,16 @@ def test_order_and_chunks_of_the_pairs_do_not_matter():
     assert np.allclose(together.responses[order], apart.responses, atol=1e-6)
 
 
+def test_without_biases_brighter_pictures_project_proportionally():
+    # Layers without biases are homogeneous, and so is the removal of local means.
+    model, pictures = network("zero_bias"), noise(2, 16, 16)
+    rows, filters = np.repeat([0, 1], 20), np.tile(np.arange(20), 2)
+    plain = project(model, "relu3", pictures, rows, filters)
+    dark = project(model, "relu3", pictures / 4, rows, filters)
+    assert np.array_equal(plain.positions, dark.positions) and (plain.responses > 0).any()
+    assert np.allclose(plain.maps / 4, dark.maps, atol=1e-6 * np.abs(plain.maps).max())
+
+
 def test_the_default_is_the_first_largest_unit_of_the_map():
     model, pictures = network("zhu"), noise(40, 16, 16)  # more pictures than pass at a time
     maps = []

@@ -58,6 +58,15 @@ def test_empty_regions_and_maps_of_zeros_have_no_overlap():
     assert np.flatnonzero(np.isnan(cross_fitted_overlap(maps, region, subjects))).tolist() == [0, 3]
 
 
+def test_renumbered_pairs_have_the_same_overlap():
+    maps, region, subjects = study()
+    order = np.random.default_rng(1).permutation(12)
+    found = cross_fitted_overlap(maps, region, subjects)
+    np.testing.assert_allclose(
+        cross_fitted_overlap(maps[order], region[order], subjects[order]), found[order]
+    )
+
+
 def test_what_does_not_fit_is_refused():
     maps, region, subjects = study()
     with pytest.raises(DataError, match="pair 4 has no subject"):

@@ -73,6 +73,19 @@ def test_the_tolerance_reaches_as_far_as_it_says_and_no_farther():
 
 
 @pytest.mark.parametrize("measure", LOCALISATION_MEASURES)
+def test_order_sign_scale_and_shape_do_not_matter(measure):
+    maps, regions = random_pairs()
+    found = measure(maps, regions)
+    order = np.array([3, 1, 4, 0, 2])
+    assert measure(maps[order], regions[order]) == pytest.approx(found[order])
+    assert measure(maps, regions[:, [2, 0, 1]]) == pytest.approx(found[:, [2, 0, 1]])
+    # A power of two, or rounding may move a pixel across a threshold.
+    assert measure(-4 * maps, regions) == pytest.approx(found)
+    assert measure(maps.transpose(0, 2, 1), regions.transpose(0, 1, 3, 2)) == pytest.approx(found)
+    assert measure(maps, regions[:, 1]) == pytest.approx(found[:, 1])
+
+
+@pytest.mark.parametrize("measure", LOCALISATION_MEASURES)
 def test_an_empty_region_and_a_map_of_zeros_are_not_a_number(measure):
     maps, regions = random_pairs()
     maps[1] = 0

@@ -134,3 +134,8 @@ def test_branches_of_different_steps_are_refused():
     model = Fork(nn.Conv2d(2, 2, 33, 1), nn.Conv2d(2, 2, 2, 2))
     with pytest.raises(ParameterError, match="step over the maps below by 2 and 1"):
         receptive_field(model, "sum")
+
+
+def test_unknown_layers_are_listed():
+    with pytest.raises(ParameterError, match=r"no layer 'relu9'.*did you mean"):
+        receptive_field(build_network("zhu", 3, 16), "relu9")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from captum.attr import NeuronDeconvolution, NeuronGradient, NeuronGuidedBackprop
 from torch import nn
 
 from fer_lib.look import receptive
@@ -166,3 +167,34 @@ def test_every_module_goes_down_as_autograd_says(pooling):
         found = project(model, layer, pictures, rows, filters, positions=positions, method=method)
         expected = whole_pictures(model, layer, pictures, rows, filters, positions, method)
         assert_close(found.whole(), expected, 1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:Setting backward hooks")
+def test_captum_says_the_same():
+    generator = torch.Generator().manual_seed(5)
+    chain = toy(
+        nn.Conv2d(1, 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(4, 5, 3),
+        nn.ReLU(),
+    )
+    block = toy(nn.Conv2d(1, 3, 3), nn.ReLU(), ResidualBlock(3, 4, 2), seed=6)
+    oracles = {"deconv": NeuronDeconvolution, "guided": NeuronGuidedBackprop, "gradient": NeuronGradient}
+    pictures = torch.rand(2, 1, 13, 13, generator=generator)
+    for model in (chain, block):
+        layer = example_calls(model)[-1].name
+        maps = model.eval()(pictures).detach()
+        rows, filters, positions = pairs(np.random.default_rng(7), 8, 2, maps.shape[1:])
+        for method, oracle in oracles.items():
+            found = project(
+                model, layer, pictures[:, 0].numpy(), rows, filters, positions=positions, method=method
+            )
+            expected = []
+            for row, filter_, (r, c) in zip(rows, filters, positions, strict=True):
+                picture = pictures[row : row + 1].clone().requires_grad_()
+                neuron = (int(filter_), int(r), int(c))
+                signal = oracle(model, model.get_submodule(layer)).attribute(picture, neuron)
+                expected.append((maps[row, filter_, r, c].clamp(min=0) * signal[0, 0]).detach().numpy())
+            assert_close(found.whole(), np.stack(expected), 1e-5)

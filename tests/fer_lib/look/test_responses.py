@@ -92,6 +92,17 @@ def test_layers_inside_residual_blocks_are_found():
         assert np.allclose(some.maxima, maps.max(axis=(2, 3)), rtol=1e-5, atol=1e-6)
 
 
+def test_permuted_filters_and_pictures_permute_the_responses():
+    model, faces = network(), noise()
+    before = maximal_responses(model, faces, "relu3")
+    filters, rows = np.random.default_rng(1).permutation(256), np.array([4, 1, 1, 6])
+    with torch.no_grad():
+        model.conv3.weight.copy_(model.conv3.weight[torch.as_tensor(filters)].clone())
+    after = maximal_responses(model, faces.select(rows), "relu3")
+    assert np.allclose(after.maxima, before.maxima[rows][:, filters], rtol=1e-5, atol=1e-6)
+    assert np.array_equal(after.positions, before.positions[rows][:, filters])
+
+
 def test_the_network_is_left_as_it_was():
     model = network().train()
     model.relu1.eval()
@@ -185,6 +196,20 @@ def test_top_pictures_take_one_of_each_subject():
     assert top.tolist() == [[1, 2, 3, 5], [5, -1, -1, -1]]
     assert top_pictures(found, pd.Series(subjects), 2).tolist() == [[1, 2], [5, -1]]
     assert top_pictures(found, np.full(6, ""), 5)[0].tolist() == [1, 2, 3, 0, 5]
+
+
+def test_top_pictures_are_those_of_a_plain_search():
+    generator = np.random.default_rng(3)
+    found = responses(generator.integers(-2, 6, (60, 5)).tolist())  # with many ties, and negative ones
+    subjects = generator.choice(["a", "b", "c", "d", ""], 60)
+    top = top_pictures(found, subjects, 6)
+    for number in range(5):
+        wanted, seen = [], set()
+        for row in sorted(range(60), key=lambda row, number=number: (-found.maxima[row, number], row)):
+            if found.maxima[row, number] > 0 and subjects[row] not in seen:
+                wanted.append(row)
+                seen |= {subjects[row]} - {""}
+        assert top[number].tolist() == (wanted + [-1] * 6)[:6]
 
 
 def test_ranking_by_hand():

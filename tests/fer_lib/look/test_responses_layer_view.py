@@ -30,18 +30,25 @@ def network():
     return build_network("zero_bias", 2, 16, generator=torch.Generator().manual_seed(0)).eval()
 
 
-@pytest.mark.parametrize(("layer", "method", "count"), [("relu3", "deconv", 256), ("relu1", "gradient", 64)])
-def test_a_view_holds_the_projection_of_each_top_picture(network, layer, method, count):
+def test_a_view_holds_the_projection_of_each_top_picture(network):
     faces = toy_faces()
-    view = view_layer(network, faces, layer, top=2, method=method)
-    assert view.responses.layer == layer and view.top.shape == (count, 2)
+    view = view_layer(network, faces, top=2)
+    assert view.responses.layer == "relu3" and view.top.shape == (256, 2)
     pair = int(view.pairs_of(17)[1])
-    own = project(network, layer, faces.pixels, [view.top[17, 1]], [17], method=method)
+    own = project(network, "relu3", faces.pixels, [view.top[17, 1]], [17])
     np.testing.assert_allclose(view.projections.maps[pair], own.maps[0], atol=1e-6)
     assert view.projections.corners[pair].tolist() == own.corners[0].tolist()
     # Values that are equal up to rounding are told apart by their place, which costs a few millionths.
     largest = view.responses.maxima[view.top[17, 1], 17]
     assert view.projections.responses[pair] == pytest.approx(largest, rel=1e-4)
+
+
+def test_another_layer_and_method_can_be_named(network):
+    view = view_layer(network, toy_faces(), "relu1", top=1, method="gradient")
+    assert len(view.top) == 64 and view.field.size == 5
+    pair = view.pairs_of(int(view.filters[0]))[0]
+    own = project(network, "relu1", toy_faces().pixels, [view.rows[0]], [view.filters[0]], method="gradient")
+    np.testing.assert_allclose(view.projections.maps[pair], own.maps[0], atol=1e-6)
 
 
 def test_a_layer_that_never_responds_is_told():

@@ -7,6 +7,7 @@ from torch import nn
 
 from face_sets.faceset import FaceSet
 from fer_lib.look.deconvolution import Projections, project
+from fer_lib.look.layers import maps_of
 from fer_lib.look.responses import maximal_responses
 from fer_lib.look.sanity import (
     REMAINDER_LIMIT,
@@ -21,6 +22,14 @@ from fer_lib.nets.zero_bias import ZeroBiasCNN
 from ferbook.errors import DataError, ParameterError
 
 METHODS = ("deconv", "guided", "gradient")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +67,32 @@ def pairs(model: nn.Module, faces: FaceSet, layer: str, count: int) -> tuple[np.
     rows = np.arange(count) % len(faces)
     order = np.argsort(-maxima[rows], axis=1, kind="stable")
     return rows, order[np.arange(count), np.arange(count) % 5]
+
+
+def test_a_cascade_is_what_a_plain_loop_finds(faces):
+    model = zero_bias()
+    rows, filters = pairs(model, faces, "relu2", 6)
+    found = cascading_randomisation(model, faces, "relu2", rows, filters, method="guided", seed=3, draws=1)
+    assert found["layer"].unique().tolist() == ["", "conv2", "conv1"]
+    at = {"method": "guided"}
+    trained = project(model, "relu2", faces.pixels, rows, filters, **at)
+    numbers, expected = generator(3), {}
+    for step, name in enumerate(("conv2", "conv1"), start=1):
+        weight = model.get_submodule(name).weight
+        with torch.no_grad():
+            weight.copy_(torch.randn(weight.shape, generator=numbers) * weight.pow(2).mean().sqrt())
+        drawn = project(model, "relu2", faces.pixels, rows, filters, positions=trained.positions, **at)
+        expected[step] = [
+            # Outside the receptive field and beyond the border both are zero.
+            spearmanr(trained.maps[p][seen], drawn.maps[p][seen]).statistic
+            for p in range(6)
+            if drawn.responses[p] > 0
+            for seen in [_seen(trained, p)]
+        ]
+    own = found[found["measure"] == "signed"].groupby("step")["similarity"]
+    for step, values in expected.items():
+        assert own.count()[step] == len(values) > 0 and own.size()[step] == 6
+        assert own.mean()[step] == pytest.approx(np.mean(values), abs=1e-5)
 
 
 def _seen(maps, pair):
@@ -153,6 +188,33 @@ def test_a_network_with_its_filters_in_another_order_has_the_same_maps(faces):
         )
         assert np.allclose(found["similarity"], 1, atol=1e-4)
         assert len(found) == 16 and (found["floor"] < 0.9).all() and (found["method"] == method).all()
+
+
+def test_filters_are_matched_by_the_responses_that_are_given(faces):
+    """By other pictures than those that are projected, say: here responses of one filter under another's
+    number.
+    """
+    model, other = zero_bias(), zero_bias(1)
+    rows, filters = pairs(model, faces, "relu2", 1)
+    trained = project(model, "relu2", faces.pixels, rows, filters, method="gradient")
+    places = other_maps(other, faces.pixels[rows])[0, :, *trained.positions[0]]
+    wanted = int(places.argmax())
+    given = np.zeros((5, 128), np.float32)
+    theirs = given.copy()
+    given[:, filters[0]] = theirs[:, wanted] = range(5)
+    found = similarities_across_networks(
+        (model, other), faces, "relu2", rows, filters, maxima=(given, theirs), method="gradient"
+    )
+    maps = project(
+        other, "relu2", faces.pixels, rows, [wanted], positions=trained.positions, method="gradient"
+    )
+    seen = _seen(trained, 0)
+    expected = spearmanr(trained.maps[0][seen], maps.maps[0][seen]).statistic
+    assert found.set_index("measure").loc["signed", "similarity"] == pytest.approx(expected, abs=1e-5)
+
+
+def other_maps(model: nn.Module, pictures: np.ndarray) -> np.ndarray:
+    return maps_of(model, "relu2", torch.tensor(pictures[:, None]) / 255).numpy()
 
 
 def test_networks_are_compared_at_one_place_by_filters_that_are_on(faces):

@@ -153,7 +153,7 @@ def test_networks_with_a_dense_layer_refuse_another_size(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("size", [50])
+@pytest.mark.parametrize("size", [50, 0])
 def test_refuses_impossible_networks(name, size):
     with pytest.raises(ParameterError, match="multiple of 8"):
         network_class(name)(n_classes=7, size=size)

@@ -202,7 +202,7 @@ def test_a_local_cnn_takes_maps_of_any_size(side):
     assert logits.shape == (2, 3) and features.shape == (2, 64)
 
 
-@pytest.mark.parametrize("size", [0, 40])
+@pytest.mark.parametrize("size", [0, 8, 40, 50])
 @pytest.mark.parametrize("network", [Generator, Discriminator])
 def test_refuses_a_size_that_cannot_be_halved(network, size):
     with pytest.raises(ParameterError, match=f"size {size}: 4 layers that halve need a multiple of 16"):

@@ -47,6 +47,17 @@ def test_draws_in_several_parts_are_as_good(monkeypatch):
     assert not np.array_equal(resampled_sums(sums, 50, seed=2), whole)
 
 
+def test_interval_equals_a_naive_bootstrap_picture_by_picture():
+    generator = np.random.default_rng(5)
+    values, clusters = generator.normal(size=60), generator.integers(12, size=60)
+    sums = cluster_sums(np.stack((values, np.ones(60)), axis=1), clusters)
+    drawn = np.random.default_rng(3).integers(12, size=(200, 12))
+    naive = [np.concatenate([values[clusters == cluster] for cluster in row]).mean() for row in drawn]
+    found, tail = bootstrap(sums, draws=200, seed=3), expanded_tail(12)
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(naive, (tail, 1 - tail))))
+    assert found.value == pytest.approx(values.mean())
+
+
 def test_intervals_cover_where_naming_pictures_independent_does_not():
     """Subjects differ in how easy they are: 95 % intervals must count subjects, not pictures."""
     generator = np.random.default_rng(11)

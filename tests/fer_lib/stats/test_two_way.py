@@ -1,10 +1,14 @@
 """Intervals over networks and people: parts by hand, and coverage of means and ratios."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import optimize, stats
 
-from fer_lib.stats.resampling import interval
+from fer_lib.stats import resampling, two_way
+from fer_lib.stats.classification import accuracy, calibration_error
+from fer_lib.stats.contrasts import contrast, contrast_of_sets, difference, mean_score, minus, score_trainings
+from fer_lib.stats.resampling import bootstrap, cluster_sums, interval
 from fer_lib.stats.two_way import (
     DEVIATES,
     StandardError,
@@ -116,6 +120,60 @@ def test_networks_and_people_are_covered_together():
         found = networks_and_people(np.stack([answers.mean(1), *left_out], 1))
         held += found.low <= 0 <= found.high
     assert held / 400 == pytest.approx(0.95, abs=4 * np.sqrt(0.95 * 0.05 / 400))
+
+
+UNITS = tuple(f"AU{a}" for a in range(8))
+
+
+def toy_estimates():
+    """By the rule that it follows, one estimate of every kind that ``stats`` makes."""
+    generator = np.random.default_rng(7)
+    people, labels = np.repeat(np.arange(30), 4), generator.integers(3, size=120)
+    given = generator.dirichlet(np.ones(3), size=(4, 120)) + np.eye(3)[labels] / 4
+    named = given[0].argmax(1)
+    table = pd.DataFrame({"condition": ["a", "a", "b", "b"]})
+    one, other = (
+        score_trainings(table, given, truth, people, ["condition"], seed=seed)
+        for seed, truth in enumerate((labels, np.roll(labels, 1)))
+    )
+    alone = score_trainings(table.assign(condition=[*"abcd"]), given, labels, people, ["condition"])
+    first, second = np.array([1, 1, 0, 0], bool), np.array([0, 0, 1, 1], bool)
+    left_out = generator.normal(size=(5, 11))
+    over_people = {
+        "accuracy": accuracy(labels, named, people),
+        "calibration": calibration_error(given[0] / 1.25, labels, people),
+        "mean": bootstrap(cluster_sums(np.stack([named, np.ones(120)], 1), people)),
+        "one training each": difference(alone, first, second),
+    }
+    over_both = {
+        "score": mean_score(one, first),
+        "difference": difference(one, first, second),
+        "gap": contrast(minus(one, other, ["condition"]), np.array([1, 0, -1, 0]), unit=""),
+        "sets": contrast_of_sets(
+            [one, other], [first / 2] * 2, condition=["condition"], without_seed=[second] * 2
+        ),
+        "left out": networks_and_people(left_out),
+        "over others": networks_and_people(left_out, left_out[:3] + 1),
+        "drawn": networks_and_draws(generator.normal(size=(3, 1001)), 30),
+    }
+    return over_people, over_both
+
+
+def widths(estimates):
+    return {name: one.high - one.low for name, one in estimates.items()}
+
+
+def test_changing_a_rule_moves_every_interval_that_uses_it(monkeypatch):
+    before = [widths(estimates) for estimates in toy_estimates()]
+    with monkeypatch.context() as changed:
+        changed.setattr(resampling, "expanded_tail", lambda clusters: 0.2)
+        for was, estimates in zip(before, toy_estimates(), strict=True):
+            assert all(now < 0.8 * was[name] for name, now in widths(estimates).items())
+    deviates = two_way.student_deviates
+    monkeypatch.setattr(two_way, "student_deviates", lambda *given: 3 * deviates(*given))
+    people, both = (widths(estimates) for estimates in toy_estimates())
+    assert people == before[0], "where no network's seed variance is known people alone are drawn"
+    assert all(now > before[1][name] for name, now in both.items())
 
 
 def test_a_share_of_networks_and_people_ends_at_its_limits_and_a_difference_of_shares_at_one():

@@ -120,6 +120,14 @@ def test_only_training_is_shuffled_and_augmented(faces, classes):
     assert not any((whole - picture).abs().amax((1, 2)).min() < 1e-3 for picture in train[:, 0])
 
 
+def test_plain_training_pictures_are_those_of_the_split(faces, classes):
+    train, labels = next(iter(face_loaders(faces, classes, 30).train))
+    split = faces.split("train")
+    rows = [(torch.tensor(split.pixels) / 255 - p).abs().amax((1, 2)).argmin().item() for p in train[:, 0]]
+    assert sorted(rows) == list(range(30))
+    assert labels.tolist() == split.labels(classes)[rows].tolist()
+
+
 def test_prediction_batches_cover_everything_in_order(faces):
     parts = list(batches(faces.pixels, 25))
     assert [len(p) for p in parts] == [25, 25, 10]

@@ -150,3 +150,9 @@ def test_keeps_the_type_and_agrees_in_double(pictures):
     double = augment(pictures.double(), Augmentation(), seeded())
     assert double.dtype == torch.float64
     assert torch.allclose(double.float(), augment(pictures, Augmentation(), seeded()), atol=1e-4)
+
+
+def test_leaves_its_input(pictures):
+    before = pictures.clone()
+    augment(pictures, Augmentation(), seeded())
+    assert torch.equal(before, pictures)

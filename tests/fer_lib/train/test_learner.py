@@ -1,3 +1,4 @@
+import random
 import re
 
 import numpy as np
@@ -264,7 +265,7 @@ class Failing(ZeroBiasCNN):
         return logits
 
 
-@pytest.mark.parametrize("looks", [1, 50])
+@pytest.mark.parametrize("looks", [1, 3, 50])
 @pytest.mark.parametrize("fault", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_ends_training_and_keeps_the_last_good_weights(
     faces, classes, looks, fault, monkeypatch
@@ -393,6 +394,14 @@ def test_refuses_what_there_is_not(faces, classes, changes, says):
 def test_weights_after_an_epoch_that_there_is_not_are_refused(faces, classes):
     with pytest.raises(ParameterError, match="epochs = 2, checkpoints = 1, 5"):
         train(faces, ZeroBiasCNN(2, 16), classes, changed(PLAIN, epochs=2), checkpoints=(1, 5))
+
+
+def test_seeding_reaches_all_three_generators():
+    draws = []
+    for seed in (1, 1, 2):
+        seed_everything(seed)
+        draws.append((random.random(), np.random.rand(), torch.rand(()).item()))
+    assert draws[0] == draws[1] and all(a != b for a, b in zip(draws[0], draws[2], strict=True))
 
 
 def test_a_chosen_precision_is_kept(faces, classes):

@@ -38,6 +38,14 @@ def test_probabilities_are_means_over_a_picture_and_its_mirror_image(faces):
     assert not np.allclose(found, predict(network(1), some, test_time="flip"), atol=1e-3)
 
 
+def test_mirror_images_are_answered_alike_with_flip(faces):
+    mirrored = type(faces)("mirrored", faces.pixels[:, :, ::-1].copy(), faces.table)
+    model = network(2)
+    plain = [predict(model, some) for some in (faces, mirrored)]
+    flipped = [predict(model, some, test_time="flip") for some in (faces, mirrored)]
+    assert not np.allclose(*plain, atol=1e-4) and np.allclose(*flipped, atol=1e-6)
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_the_mode_comes_back_even_after_a_fault(faces, training):
     class Broken(nn.Module):

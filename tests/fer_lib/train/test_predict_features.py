@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.preprocessing import StandardScaler
 
 from face_sets.clips import Clips, clips_of
 from face_sets.faceset import FaceSet
@@ -74,6 +75,15 @@ def test_scale_comes_from_the_frames_of_the_training_clips():
     assert [part.tolist() for part in scaling(spoilt, LENGTHS, train)] == [mean.tolist(), spread.tolist()]
     with pytest.raises(DataError, match="no training clip"):
         scaling(VALUES, LENGTHS, ~train & train)
+
+
+def test_the_scale_is_scikit_learns():
+    features = np.random.default_rng(0).normal(3, 5, (6, 4, 2)).astype(np.float32)
+    lengths, train = np.array([4, 2, 3, 4, 1, 2]), np.array([0, 1, 4])
+    scaler = StandardScaler().fit(features[train][inside_clips(lengths, 4)[train]])
+    mean, spread = scaling(features, lengths, train)
+    np.testing.assert_allclose(mean, scaler.mean_, rtol=1e-5)
+    np.testing.assert_allclose(spread, scaler.scale_, rtol=1e-5)
 
 
 def test_features_are_what_the_last_layer_is_given():

@@ -146,3 +146,10 @@ def test_weights_that_do_not_say_what_they_answer_are_refused(run, classes):
     save_network(run, classes)
     with pytest.raises(DataError, match=r"weights\.json: the record does not say which classes"):
         predict_pictures(run.result("training").folder, [])
+
+
+def test_a_record_whose_arguments_have_no_names_is_refused(run):
+    place = run.result("training").folder / "weights.json"
+    place.write_text(json.dumps(json.loads(place.read_text()) | {"arguments": [3, SIZE]}))
+    with pytest.raises(DataError, match=r"weights\.json: arguments is \[3, 16\]; expected names"):
+        predict_pictures(run.result("training").folder, [])

@@ -1,5 +1,9 @@
 """Dots with intervals: what is drawn where, told by the rows."""
 
+import doctest
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +11,7 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex
 
 from ferbook.estimate import Estimate
+from ferbook.page import forest as module
 from ferbook.page.forest import Axis, forest
 from ferbook.page.style import BLUE, VERMILION, FigureError
 
@@ -137,6 +142,28 @@ def test_what_a_forest_cannot_draw_is_refused():
     seven = pd.concat(rows(series=f"s{n}") for n in range(7))
     with pytest.raises(FigureError, match="7 series"):
         forest(seven, measured="of", alt="Dots.", caption="Dots.")
+
+
+def test_the_example_is_true():
+    found = doctest.testmod(module, extraglobs={"pd": pd})
+    assert found.attempted and not found.failed
+
+
+def test_another_process_draws_the_same_bytes():
+    script = (
+        "import hashlib, io, pandas as pd\n"
+        "from ferbook.page.forest import Axis, forest\n"
+        "rows = pd.DataFrame({'label': ['a', 'b'], 'value': [.5, .7], 'low': [.4, .6], 'high': [.6, .8]})\n"
+        "sink = io.BytesIO()\n"
+        "forest(rows, measured='m', alt='Dots.', caption='Dots.').figure"
+        ".savefig(sink, format='svg', metadata={'Date': None})\n"
+        "print(hashlib.sha256(sink.getvalue()).hexdigest())\n"
+    )
+    answers = {
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    }
+    assert len(answers) == 1
 
 
 def test_panels_below_each_other_are_as_high_as_their_rows():

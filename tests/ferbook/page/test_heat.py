@@ -1,9 +1,12 @@
 """Coloured cells: what stands where."""
 
+import doctest
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from ferbook.page import heat as module
 from ferbook.page.heat import heat
 from ferbook.page.style import FigureError
 
@@ -43,3 +46,8 @@ def test_cells_stand_in_the_order_given_with_their_texts_and_shades():
 def test_a_cell_that_occurs_twice_is_refused():
     with pytest.raises(FigureError, match="occurs twice"):
         drawn(pd.concat([CELLS, CELLS]))
+
+
+def test_the_example_is_true():
+    found = doctest.testmod(module, extraglobs={"pd": pd})
+    assert found.attempted and not found.failed

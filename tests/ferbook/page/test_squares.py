@@ -7,8 +7,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.patches import PathPatch
 
-from ferbook.page import forest, heat
-from ferbook.page import squares as squares_module
+from ferbook.page import squares as module
 from ferbook.page.squares import squares
 from ferbook.page.style import BLUE, RULE, FigureError
 
@@ -40,7 +39,6 @@ def test_what_squares_cannot_show_is_refused(counts):
         drawn(counts)
 
 
-@pytest.mark.parametrize("module", [forest, heat, squares_module])
-def test_the_examples_are_true(module):
+def test_the_example_is_true():
     found = doctest.testmod(module, extraglobs={"pd": pd})
     assert found.attempted and not found.failed

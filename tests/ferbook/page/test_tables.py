@@ -171,6 +171,13 @@ def test_html_has_caption_scopes_formats_and_dashes():
     ]
 
 
+def test_html_escapes_and_takes_functions():
+    table = pd.DataFrame({"name": ["<script>"], "x": [2]})
+    markup = Table(table, "t", {"x": lambda x: f"<{x}>"}).html()
+    assert "<script>" not in markup
+    assert "&lt;2&gt;" in markup
+
+
 def test_an_interval_that_could_not_be_computed_says_why():
     bare = interval_text(Estimate(0.125, why="1 cluster", unit="share"))
     assert bare == "12.5\u00a0% (no interval: 1 cluster)"

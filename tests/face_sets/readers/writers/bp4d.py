@@ -10,7 +10,7 @@ import pandas as pd
 
 from face_sets.faceset import FaceSet
 from face_sets.facs_codes import intensity_levels
-from face_sets.readers.bp4d import OCCURRENCE_AUS, UNKNOWN
+from face_sets.readers.bp4d import OCCURRENCE_AUS, PERSON, TASK, UNKNOWN
 from face_sets.readers.own import encoded, write_picture
 from tests.face_sets.readers.writers.sequences import frames_of, named_sequences
 
@@ -19,6 +19,7 @@ _INTENSITY_AUS = (6, 10, 12, 14, 17)
 
 
 def write_spontaneous(
+    name: str,
     faces: FaceSet,
     coding: Path,
     first_cell: str,
@@ -28,15 +29,17 @@ def write_spontaneous(
     """Write the codes of ``faces`` to the folder ``coding`` and hand each picture to ``write(person, task,
     frame, pixels)``.
 
-    The k-th of the sorted subjects becomes ``F00k``, the k-th of a person's sorted sequences ``Tk``. The
-    header of the occurrence files is ``first_cell``, above the frames, and ``aus``; AUs that have no column
-    are not written. Present is every intensity above 0; for ``_INTENSITY_AUS`` levels are written as well.
+    The k-th of the sorted subjects becomes ``F00k`` (unless all are of the set ``name``), the k-th of a
+    person's sorted sequences ``Tk`` (unless the table says the ``task``). The header of the occurrence files
+    is ``first_cell``, above the frames, and ``aus``; AUs that have no column are not written. Present is
+    every intensity above 0; for ``_INTENSITY_AUS`` levels are written as well.
     """
     counts: Counter[str] = Counter()
     levels = _levels(faces.table, aus)
-    for person, subject, _, rows in named_sequences(faces, "F{:03d}".format):
+    for person, subject, _, rows in named_sequences(faces, name, PERSON, "F{:03d}".format):
         counts[subject] += 1
-        task = f"T{counts[subject]}"
+        own = faces.table["task"].iloc[rows[0]] if "task" in faces.table.columns else ""
+        task = own if TASK.fullmatch(str(own)) else f"T{counts[subject]}"
         for frame, pixels in frames_of(faces, rows):
             write(person, task, frame, pixels)
         codes = levels[rows]
@@ -76,7 +79,7 @@ def write_bp4d(faces: FaceSet, folder: Path) -> None:
     def write(person: str, task: str, frame: int, pixels: np.ndarray) -> None:
         write_picture(pictures / person / task / f"{frame:04d}.jpg", pixels)
 
-    write_spontaneous(faces, folder / "AUCoding", "0", range(1, 100), write)
+    write_spontaneous("bp4d", faces, folder / "AUCoding", "0", range(1, 100), write)
 
 
 def write_bp4dplus(faces: FaceSet, folder: Path) -> None:
@@ -94,4 +97,4 @@ def write_bp4dplus(faces: FaceSet, folder: Path) -> None:
             # One date for all: equal sets give equal archives.
             archive.writestr(zipfile.ZipInfo(f"{person}/{task}/{frame:04d}.jpg"), encoded(pixels, ".jpg"))
 
-    write_spontaneous(faces, folder / "AUCoding", "frame", OCCURRENCE_AUS, write)
+    write_spontaneous("bp4dplus", faces, folder / "AUCoding", "frame", OCCURRENCE_AUS, write)

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from face_sets.faceset import FaceSet
-from face_sets.facs_codes import Codes, codes_from_columns
-from face_sets.readers.ckplus import CKPLUS_CODES
+from face_sets.facs_codes import Codes
+from face_sets.readers.ckplus import _SEQUENCE, _SUBJECT, CKPLUS_CODES
 from face_sets.readers.own import write_picture
-from tests.face_sets.readers.writers.sequences import named_sequences, numbered
+from tests.face_sets.readers.writers.facs_codes import codes_of
+from tests.face_sets.readers.writers.sequences import named_sequences, official_ids
 
 
 def write_ckplus(faces: FaceSet, folder: Path) -> None:
@@ -19,16 +20,17 @@ def write_ckplus(faces: FaceSet, folder: Path) -> None:
 
     Emotion and codes are those of a sequence's last frame; a label is written unless it is empty, codes
     unless all are NaN. Levels are ceil(5 intensity), of the stronger half; an uncertain code is left out.
-    The k-th of the sorted subjects becomes ``S001`` …, and the k-th sequence of each, sorted, ``001`` …. Read
-    back are the first frame and the last three of a sequence.
+    ``S005`` and ``001`` are kept where all names are CK+'s; otherwise the k-th of the sorted subjects becomes
+    ``S001`` …, and the k-th sequence of each, sorted, ``001`` …. Read back are the first frame and the last
+    three of a sequence.
     """
-    codes = codes_from_columns(faces.table)
-    clips = named_sequences(faces, "S{:03d}".format)
+    codes = codes_of(faces.table) if faces.aus else [None] * len(faces)
+    clips = named_sequences(faces, "ckplus", _SUBJECT, "S{:03d}".format)
     for tree in ("cohn-kanade-images", "Emotion", "FACS", "Landmarks"):
         (folder / tree).mkdir()
     for subject, group in groupby(clips, key=itemgetter(0)):
         own = {sequence: rows for _, _, sequence, rows in group}
-        numbers = numbered(own, "{:03d}".format)
+        numbers = official_ids(own, f"{subject}/", _SEQUENCE, "{:03d}".format)
         for sequence, rows in own.items():
             _write_sequence(faces, rows, codes[rows[-1]], folder, subject, numbers[sequence])
 

@@ -1,5 +1,6 @@
 """Writes what ``face_sets.readers.micro`` reads."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from face_sets.faceset import FaceSet
-from face_sets.facs_codes import codes_from_columns, format_codes
+from face_sets.facs_codes import format_codes
 from face_sets.readers.micro import (
     APEX,
     CASME2,
@@ -22,7 +23,7 @@ from face_sets.readers.micro import (
     MicroLayout,
 )
 from face_sets.readers.own import write_picture
-from tests.face_sets.readers.writers.facs_codes import presence_only
+from tests.face_sets.readers.writers.facs_codes import codes_of
 from tests.face_sets.readers.writers.sequences import frames_of, named_sequences, shown_emotion
 from tests.face_sets.readers.writers.sheets import write_sheet
 
@@ -31,6 +32,7 @@ def write_micro(
     layout: MicroLayout,
     faces: FaceSet,
     place: Path,
+    own_clip: re.Pattern,
     clip_id: Callable[[str, int], str],
     letters: bool,
     picture: str,
@@ -38,24 +40,24 @@ def write_micro(
     """Write the sequences of ``faces`` as clips to the folder ``place``; returned are the cells of the coding
     sheet by ``SHEET_COLUMNS``, a row each.
 
-    The k-th of the sorted subjects and the k-th of a subject's sorted sequences have the names that
-    ``subject_id`` and ``clip_id`` give.
+    A subject and a sequence that were read from this layout keep their names. Others are numbered: the k-th
+    of the sorted subjects, the k-th of a subject's sorted sequences, as ``subject_id`` and ``clip_id`` say.
     Onset, apex and offset are the table's columns; without them the first, the middle and the last frame.
     Action units are those of the apex.
     """
-    clips = named_sequences(faces, layout.subject_id)
+    clips = named_sequences(faces, layout.name, layout.subject_folder, layout.subject_id)
+    own = all(own_clip.fullmatch(sequence) for _, _, sequence, _ in clips)
     counts: Counter[str] = Counter()
     cells: list[dict[str, object]] = []
-    for person, _, _, rows in clips:
+    for person, _, sequence, rows in clips:
         counts[person] += 1
-        clip = clip_id(person, counts[person])
+        clip = own_clip.fullmatch(sequence)[1] if own else clip_id(person, counts[person])
         emotion = shown_emotion(faces, rows, layout.emotions)
         part = faces.table.iloc[rows].reset_index(drop=True)
         frames = part["frame"].to_numpy()
         apex = _number(part, "apex", frames[len(frames) // 2])
         at = int(np.argmin(np.abs(frames - apex)))
-        codes = codes_from_columns(part.iloc[[at]])[0]
-        aus = format_codes(codes if letters else presence_only(codes))
+        aus = format_codes(codes_of(part.iloc[[at]].reset_index(drop=True), letters)[0])
         onset, offset = _number(part, "onset", frames[0]), _number(part, "offset", frames[-1])
         for frame, pixels in frames_of(faces, rows):
             write_picture(place / person / clip / picture.format(subject=person, frame=frame), pixels)
@@ -82,13 +84,15 @@ _CASME2_HEADER = (
 def write_casme2(faces: FaceSet, folder: Path) -> None:
     """Write ``faces`` to the empty ``folder`` as ``Cropped/`` and the coding sheet.
 
-    Subjects become ``sub01`` …, sequences ``EP01_01`` … of their subject, in sorted order; frames keep their
-    numbers; JPEG changes grey values slightly. AUs are written as present or not.
+    Subjects become ``sub01`` …, sequences ``EP01_01`` … of their subject, in sorted order, unless they come
+    from CASME II; frames keep their numbers; JPEG changes grey values slightly. AUs are written as present or
+    not.
     """
     clips = write_micro(
         CASME2,
         faces,
         folder / "Cropped",
+        own_clip=re.compile(r"sub\d+/(EP\d+_\d+[a-z]?)"),
         clip_id=lambda subject, k: f"EP01_{k:02d}",
         letters=False,
         picture="reg_img{frame}.jpg",
@@ -111,8 +115,8 @@ def write_samm(faces: FaceSet, folder: Path) -> None:
     """Write ``faces`` to the empty ``folder`` as folders of subjects and the coding sheet, with its notes on
     top.
 
-    Subjects become ``001`` …, sequences ``001_1_1``, ``001_1_2`` … of their subject, in sorted order;
-    frames keep their numbers; JPEG changes grey values slightly. AUs are written with
+    Subjects become ``001`` …, sequences ``001_1_1``, ``001_1_2`` … of their subject, in sorted order, unless
+    they come from SAMM; frames keep their numbers; JPEG changes grey values slightly. AUs are written with
     the letter of their level. ``Objective Classes`` stays empty.
     """
     rows = [
@@ -123,6 +127,7 @@ def write_samm(faces: FaceSet, folder: Path) -> None:
             SAMM,
             faces,
             folder,
+            own_clip=re.compile(r"\d+/(\d+_\d+_\d+)"),
             clip_id=lambda subject, k: f"{subject}_1_{k}",
             letters=True,
             picture="{subject}_{frame:05d}.jpg",

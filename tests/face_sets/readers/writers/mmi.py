@@ -1,5 +1,6 @@
 """Writes what ``face_sets.readers.mmi`` reads."""
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -8,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from face_sets.faceset import FaceSet
-from face_sets.facs_codes import codes_from_columns
 from face_sets.readers.mmi import APEX_MARKER, EMOTION_CODES, NEUTRAL_MARKER, VIDEO_FPS
-from tests.face_sets.readers.writers.facs_codes import presence_only
+from tests.face_sets.readers.writers.facs_codes import codes_of
 from tests.face_sets.readers.writers.sequences import named_sequences, shown_emotion
 
 
@@ -19,15 +19,15 @@ def write_mmi(faces: FaceSet, folder: Path) -> None:
     each.
 
     The k-th sequence, sorted by subject and sequence, becomes session k; the k-th of the sorted subjects has
-    the id k. A video has no gaps: frames are numbered 1, 2, 3 … in their order. AUs
+    the id k, unless all come from MMI. A video has no gaps: frames are numbered 1, 2, 3 … in their order. AUs
     are written as present or not, frame by frame. Of a sequence of more than four pictures the reader keeps
     four.
     """
-    clips = named_sequences(faces, str)
+    clips = named_sequences(faces, "mmi", re.compile(r"[^\s/]+"), str)
     for number, (identity, _, _, rows) in enumerate(clips, start=1):
         place = folder / "Sessions" / str(number)
         place.mkdir(parents=True)
-        sid = f"S{identity.zfill(3)}-{number:03d}"
+        sid = f"S{identity.zfill(3) if identity.isdigit() else identity}-{number:03d}"
         coding = _coding(faces, rows)
         _write_video(place / f"{sid}.avi", faces.gather(rows))
         session = ElementTree.Element("session", sessionId=str(number))
@@ -47,7 +47,7 @@ def write_mmi(faces: FaceSet, folder: Path) -> None:
 def _coding(faces: FaceSet, rows: np.ndarray) -> ElementTree.Element | None:
     """The AU coding of one sequence, a marker wherever an AU comes or goes; None where no AU is coded."""
     table: pd.DataFrame = faces.table.iloc[rows]
-    codes = [presence_only(each) for each in codes_from_columns(table)]
+    codes = codes_of(table.drop(columns="facs", errors="ignore"), letters=False)
     if all(frame is None for frame in codes):
         return None
     root = ElementTree.Element("ActionUnits")

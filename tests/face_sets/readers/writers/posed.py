@@ -10,6 +10,8 @@ from face_sets.readers.posed import (
     BU4DFE,
     MODEL_ANCESTRIES,
     MODEL_EMOTIONS,
+    MODEL_NAME,
+    MODEL_PERSON,
     OULU_CASIA,
     PosedLayout,
 )
@@ -19,9 +21,9 @@ from tests.face_sets.readers.writers.sequences import frames_of, named_sequences
 def write_posed(layout: PosedLayout, faces: FaceSet, folder: Path, subject_id: Callable[[int], str]) -> None:
     """Write ``faces`` below ``folder``, one folder per person and emotion; frames keep their numbers.
 
-    The k-th of the sorted subjects becomes ``subject_id(k)``.
+    The k-th of the sorted subjects becomes ``subject_id(k)``, unless all come from this data set.
     """
-    clips = named_sequences(faces, subject_id)
+    clips = named_sequences(faces, layout.name, layout.subject_folder, subject_id)
     for person, _, _, rows in clips:
         place = folder / person / shown_emotion(faces, rows, layout.emotions)
         for frame, pixels in frames_of(faces, rows):
@@ -51,17 +53,19 @@ def write_bu4dfe(faces: FaceSet, folder: Path) -> None:
 def write_bu3dfe(faces: FaceSet, folder: Path) -> None:
     """Write ``faces`` to the empty ``folder`` as ``F0001/F0001_AN01WH_F2D.bmp`` …, without loss.
 
-    The k-th of the sorted subjects becomes ``F000k``, whoever that is, and of ancestry WH. A person's
-    pictures of one emotion get the levels 01, 02 … in the order of sequence and frame, neutral ones 00, 01 …:
-    sets with more than the release's four (and one) go on counting. AUs are not written.
+    The k-th of the sorted subjects becomes ``F000k``, whoever that is, and of ancestry WH, unless the set is
+    BU-3DFE itself. A person's pictures of one emotion get the levels 01, 02 … in the order of sequence and
+    frame, neutral ones 00, 01 …: sets with more than the release's four (and one) go on counting.
+    AUs are not written.
     """
     table = faces.table
-    clips = named_sequences(faces, "F{:04d}".format)
+    clips = named_sequences(faces, "bu3dfe", MODEL_PERSON, "F{:04d}".format)
+    own = all(MODEL_NAME.fullmatch(sequence + "_F2D") for _, _, sequence, _ in clips)
     counts: Counter[tuple[str, str]] = Counter()
-    for person, subject, _, rows in clips:
+    for person, subject, sequence, rows in clips:
         for row, pixels in zip(rows, faces.gather(rows), strict=True):
             emotion = table["emotion"].iloc[row]
             counts[subject, emotion] += 1
             level = counts[subject, emotion] - (emotion == "neutral")
-            model = f"{person}_{MODEL_EMOTIONS[emotion]}{level:02d}{MODEL_ANCESTRIES[0]}"
+            model = sequence if own else f"{person}_{MODEL_EMOTIONS[emotion]}{level:02d}{MODEL_ANCESTRIES[0]}"
             write_picture(folder / person / f"{model}_F2D.bmp", pixels)

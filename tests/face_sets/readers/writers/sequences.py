@@ -1,5 +1,6 @@
 """Writes what ``face_sets.readers.sequences`` reads."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
@@ -7,17 +8,26 @@ import numpy as np
 from face_sets.faceset import FaceSet
 
 
-def numbered(ids: Iterable[str], form: Callable[[int], str]) -> dict[str, str]:
-    """Each of ``ids`` -> its name in the layout: the k-th of the sorted ones, from 1, is ``form(k)``."""
-    return {name: form(k) for k, name in enumerate(sorted(set(ids)), start=1)}
+def official_ids(
+    ids: Iterable[str], prefix: str, own: re.Pattern, form: Callable[[int], str]
+) -> dict[str, str]:
+    """Each of ``ids`` -> the id to be written: its own where all are ``prefix`` and a match of ``own``, else
+    a number: the k-th of the sorted distinct ids, from 1, becomes ``form(k)``.
+    """
+    distinct = sorted(set(ids))
+    if all(name.startswith(prefix) and own.fullmatch(name, len(prefix)) for name in distinct):
+        return {name: name.removeprefix(prefix) for name in distinct}
+    return {name: form(k) for k, name in enumerate(distinct, start=1)}
 
 
-def named_sequences(faces: FaceSet, form: Callable[[int], str]) -> list[tuple[str, str, str, np.ndarray]]:
-    """(the subject's ``numbered`` entry, subject, sequence, row numbers in order of frames) of each sequence,
-    sorted.
+def named_sequences(
+    faces: FaceSet, dataset: str, own: re.Pattern, form: Callable[[int], str]
+) -> list[tuple[str, str, str, np.ndarray]]:
+    """(the subject's ``official_ids`` entry, subject, sequence, row numbers in order of frames) of each
+    sequence, sorted.
     """
     table = faces.table[["subject", "sequence", "frame"]]
-    ids = numbered(table["subject"], form)
+    ids = official_ids(table["subject"], f"{dataset}-", own, form)
     ordered = table.sort_values(["subject", "sequence", "frame"], kind="stable")
     groups = ordered.groupby(["subject", "sequence"], sort=True)
     return [(ids[who], who, sequence, group.index.to_numpy()) for (who, sequence), group in groups]
