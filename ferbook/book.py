@@ -381,6 +381,19 @@ def find_chapter(name: str) -> Chapter:
     return chapters()[name]
 
 
+def longest_chain(name: str, seconds: Mapping[str, int | None]) -> int:
+    """Seconds of the longest chain of chapters, each of which waits for the one before, that begins with the
+    chapter called ``name``, by the ``seconds`` of each, or else by their ``resources``: where cores are few,
+    what to start first.
+    """
+    chains: dict[str, int] = {}
+    for chapter in reversed(chapters().values()):  # each before those it depends on
+        waiting = [chains[other.name] for other in chapters().values() if chapter.name in other.upstream]
+        own = seconds.get(chapter.name) or 60 * chapter.resources.minutes
+        chains[chapter.name] = own + max(waiting, default=0)
+    return chains[name]
+
+
 def with_upstream(names: Iterable[str]) -> list[Chapter]:
     """Return the named chapters and what they depend on, in running order; all where none is named."""
     closure = list(names) or [*chapters()]

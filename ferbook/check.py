@@ -45,6 +45,8 @@ from ferbook.parameters import Parameters
 from ferbook.steps import steps
 from ferbook.store import STAGING, ChapterResult, Run
 
+# Of a figure's or a table's numbers.
+MOST_COLUMNS = 1000
 # Characters of a fault that are shown: a run may bring cells of megabytes.
 LONGEST_FAULT = 400
 # Bytes on a disk below which it counts as full.
@@ -100,11 +102,19 @@ def compare_shown(result: ChapterResult, again: Path) -> list[str]:
     return faults
 
 
+def _stored_table(file: Path) -> pd.DataFrame:
+    """The numbers of a run, which may come from anybody. Raises OSError, and ValueError for no table."""
+    content = read_plain(file)
+    if content.partition(b"\n")[0].count(b",") > MOST_COLUMNS:
+        raise ValueError(f"more than {MOST_COLUMNS:,} columns")
+    return pd.read_csv(io.BytesIO(content))
+
+
 def _compare_csv(
     what: str, before: Path, after: Path, tolerance: float | dict[str, float] | None
 ) -> list[str]:
     try:
-        first, second = pd.read_csv(io.BytesIO(read_plain(before))), pd.read_csv(after)
+        first, second = _stored_table(before), pd.read_csv(after)
     except (OSError, ValueError) as fault:
         return [f"{what}: its CSV is no table ({' '.join(str(fault).split())})"]
     if list(first.columns) != list(second.columns) or len(first) != len(second):

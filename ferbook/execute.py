@@ -11,6 +11,8 @@ import nbformat
 import papermill
 from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import CellExecutionError, DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from ferbook import paths
@@ -29,6 +31,7 @@ from ferbook.errors import ChapterError, RunStoreError
 from ferbook.files import remove, write_atomically
 from ferbook.inputs import cells_digest, code_files, homes, reasons_to_rerun
 from ferbook.notebook import (
+    COMPARED_TAG,
     INJECTED_TAG,
     cell_name,
     code_cells,
@@ -55,6 +58,34 @@ class BoundKernelManager(AsyncKernelManager):
     async def start_kernel(self, **kwargs: object) -> None:
         """Start the kernel, with ``kwargs`` for its process."""
         await super().start_kernel(preexec_fn=end_with_parent, **kwargs)
+
+
+class _Client(PapermillNotebookClient):
+    """Refuses a compared cell that updates or clears what it showed: nbval, which executes it again, keeps
+    every state, and finds a difference in an unchanged chapter.
+    """
+
+    def process_message(self, msg: dict, cell: nbformat.NotebookNode, cell_index: int) -> object:
+        """As nbclient does. Raises ChapterError."""
+        if msg["msg_type"] in ("clear_output", "update_display_data") and COMPARED_TAG in tags(cell):
+            raise ChapterError(
+                f"{cell_name(self.nb, cell)} ({cell.get('id')}) updates what it shows, and is tagged "
+                f"{COMPARED_TAG}, so that it would differ whenever it is executed again; take the tag away"
+            )
+        return super().process_message(msg, cell, cell_index)
+
+
+class _Engine(NBClientEngine):
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: object, kernel_name: str, **options: object) -> object:
+        """Execute with ``_Client`` in place of papermill's."""
+        for name in ("input_path", "start_timeout", "execution_timeout"):
+            options.pop(name, None)
+        return _Client(nb_man, kernel_name=kernel_name, startup_timeout=60, timeout=None, **options).execute()
+
+
+_ENGINE = "ferbook"
+papermill_engines.register(_ENGINE, _Engine)
 
 
 def _literal(path: Path) -> str:
@@ -86,6 +117,7 @@ def _execute(source: Path, target: Path, parameters: dict[str, object], progress
                 # Whatever the editor wrote: Colab's notebooks name no language, others another kernel.
                 kernel_name="python3",
                 language="python",
+                engine_name=_ENGINE,
             )
             return
         except (RuntimeError, DeadKernelError):

@@ -17,8 +17,11 @@ INJECTED_TAG = "injected-parameters"
 COMPARED_TAG = "nbval-check-output"
 # Bytes of a notebook with its outputs.
 LARGEST_NOTEBOOK = 2**26
+# Values of a notebook: cells, outputs, entries of metadata. Validating a million of them takes minutes.
+_MOST_VALUES = 20_000
 # Types of output that nbval leaves out of its comparison.
 NOT_COMPARED = ("image/png", "image/jpeg", "application/vnd.jupyter.widget-view+json")
+_MOST_CELLS = 2000
 
 
 def read_notebook(path: Path) -> NotebookNode:
@@ -27,6 +30,10 @@ def read_notebook(path: Path) -> NotebookNode:
     """
     try:
         notebook = nbformat.reader.reads(read_plain(path, LARGEST_NOTEBOOK).decode("utf-8-sig"))
+        if _has_more_values(notebook, _MOST_VALUES):
+            raise ValueError(f"more than {_MOST_VALUES:,} cells, outputs and other values")
+        if len(notebook.get("cells", ())) > _MOST_CELLS:
+            raise ValueError(f"{len(notebook.cells):,} cells, more than {_MOST_CELLS:,}")
         if notebook.nbformat != 4:
             raise ValueError(f"of notebook format {notebook.nbformat}; 4 is read")
         for place, cell in enumerate(notebook.cells):
@@ -44,6 +51,17 @@ def read_notebook(path: Path) -> NotebookNode:
         # nbformat assumes a notebook's shape while it reads, and fails in as many ways as a file can lack it.
         reason = (str(fault).splitlines() or [type(fault).__name__])[0][:200]
         raise ChapterError(f"{path}: not a readable notebook ({reason})") from fault
+
+
+def _has_more_values(content: object, most: int) -> bool:
+    """Whether nested lists and mappings hold more than so many values."""
+    waiting, count = [content], 0
+    while waiting and count <= most:
+        value = waiting.pop()
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        count += len(inner)
+        waiting += inner
+    return count > most
 
 
 def tags(cell: NotebookNode) -> list[str]:

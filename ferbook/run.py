@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferbook import paths
-from ferbook.book import Chapter, suite, with_upstream
+from ferbook.book import Chapter, longest_chain, suite, with_upstream
 from ferbook.environment import git_commit, now, uncommitted
 from ferbook.errors import ParameterError, RunStoreError
 from ferbook.files import digest_of, is_leftover
@@ -257,6 +257,8 @@ def make_runs(
             return places, {}
         board, since = places[0].run.work, now()
         jobs = [_job(place, chapter, homes[place.run.name], making) for place, chapter in work]
+        first, models = places[0].request.profile, places[0].parameters
+        seconds = {each.name: each.expected(first, models[each.name]) for each in chapters}
         try:
             ended = run_jobs(
                 board,
@@ -265,6 +267,7 @@ def make_runs(
                 cores=cores or os.cpu_count() or 1,
                 executor=executor,
                 go_on=count > 1,
+                priorities={name: longest_chain(name, seconds) for name in seconds},
             )
             for place in places:
                 _take(place, homes, lambda name, home: finished_file(board, name, home).exists())

@@ -109,12 +109,13 @@ def start_jobs(
     cores: int,
     executor: str | None = None,
     go_on: bool = False,
+    priorities: Mapping[str, int] | None = None,
 ) -> subprocess.Popen:
     """Snakemake, by its documented command line, on ``jobs``, which it keeps account of in the folder
     ``board``.
 
-    ``resources`` by kind. Here the jobs share ``cores``, each with as many threads as ``threads_of_each``
-    says; with an ``executor`` each has its resources. What takes longest is started first.
+    ``resources`` and ``priorities`` by kind. Here the jobs share ``cores``, each with so many ``threads``, or
+    as ``threads_of_each`` says; with an ``executor`` each has its resources.
     ``go_on``: with those that do not need one that failed.
     """
     threads = None if executor else threads_of_each(cores, len(jobs))
@@ -135,7 +136,7 @@ def start_jobs(
             "mem_mb": round(1024 * own.memory),
             "minutes": own.minutes,
             "gpus": own.gpus,
-            "priority": max(round(job.seconds or 0) for job in jobs if job.kind == kind),
+            "priority": (priorities or {}).get(kind, 0),
         }
     write_json(board / "plan.json", plan)
     command = [

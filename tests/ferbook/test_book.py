@@ -10,6 +10,7 @@ from ferbook.book import (
     clear_cached_book,
     find_chapter,
     import_named,
+    longest_chain,
     suite,
     with_upstream,
 )
@@ -38,6 +39,8 @@ def test_chapters_stand_in_the_order_of_the_contents_after_those_they_depend_on(
     toc.write_text("\n".join([*lines[:3], lines[4], lines[3], *lines[5:]]))
     clear_cached_book()
     assert list(chapters()) == ["throws", "means"]
+    assert longest_chain("throws", {}) == 7200 and longest_chain("means", {}) == 3600, "an hour each"
+    assert longest_chain("means", {"means": 40}) == 40 and longest_chain("throws", {"means": 40}) == 3640
     assert [chapter.name for chapter in with_upstream(["means"])] == ["throws", "means"]
 
 

@@ -107,6 +107,7 @@ def test_what_is_shown_only_when_executed_again_is_told(tmp_path):
     [
         (b"a\n1\n", ""),
         (b"", "table t: its CSV is no table (No columns"),
+        (b"a," * 1001 + b"a\n", "table t: its CSV is no table (more than 1,000 columns)"),
     ],
 )
 def test_a_table_whose_record_names_no_tolerance_may_have_any_numbers(tmp_path, stored, told):

@@ -48,16 +48,26 @@ def test_nothing_of_the_user_is_in_the_kernel_and_each_attempt_has_a_path_of_its
     assert first != second and not Path(first).exists()
 
 
-def test_the_kernel_that_an_editor_names_need_not_be_here(toy_clone):
-    toy_clone.write_chapter("throws", "1")
+@pytest.mark.parametrize("updates", ["clear_output(wait=True)", "shown.update(2)"])
+def test_a_compared_cell_that_updates_what_it_shows_is_refused_in_a_notebook_of_any_editor(
+    toy_clone, updates
+):
+    """Nbval would find a difference each time. The kernel that the editor names is not here."""
+    toy_clone.write_chapter(
+        "throws", f"from IPython.display import clear_output\nshown = display(1, display_id=True)\n{updates}"
+    )
     file = toy_clone.root / "book" / "throws" / "throws.ipynb"
     content = json.loads(file.read_text())
     content["metadata"] = {"kernelspec": {"name": "conda-env-of-mine", "display_name": "Mine"}}
-    file.write_text(json.dumps(content))
     run = open_run("a")
     write_json(run.inputs_file("throws"), {"parameters": {"seed": 1}})
+    file.write_text(json.dumps(content))
     toy_clone.ferbook("_execute", "throws", str(run.folder))
-    assert run.result("throws").done()
+    content["cells"][-1]["metadata"]["tags"] = ["nbval-check-output"]
+    file.write_text(json.dumps(content))
+    shutil.rmtree(run.result("throws").folder)
+    told = toy_clone.ferbook("_execute", "throws", str(run.folder), expect=1)
+    assert "code cell 4 (" in told and "updates what it shows" in told and run.result("throws").done() is None
 
 
 def test_a_commit_that_fails_after_the_move_keeps_the_first_error(run):

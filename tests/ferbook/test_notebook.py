@@ -98,6 +98,9 @@ def test_cells_are_counted_as_their_author_does():
             ]
         },
         {"cells": [{"cell_type": "markdown", "source": "", "metadata": {"tags": "one"}}]},
+        {"cells": [{"cell_type": "markdown", "source": "", "metadata": {}}] * 2001},
+        {"cells": [new_code_cell(outputs=[new_output("stream", text="1")] * 20_000)]},
+        {"metadata": dict.fromkeys(map(str, range(20_001)))},
     ],
 )
 def test_a_notebook_of_another_form_is_refused_once_where_it_is_read(tmp_path, change):
