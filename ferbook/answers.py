@@ -214,7 +214,8 @@ class ClaimAnswer:
             name: getattr(self, name) for name in ("estimate", "measure", "distance", "second_model")
         }
         controls = [row | {"estimate": _plain(row["estimate"])} for row in self.controls]
-        gates = {name: each.sentence for name, each in zip(self.claim.gates, self.gates, strict=True)}
+        # Of what is no answer of the run no gate was checked.
+        gates = {name: each.sentence for name, each in zip(self.claim.gates, self.gates, strict=False)}
         return {
             **self.claim.model_dump(include={"claim", "short", "reported", "certainty"}),
             **{"answer": self.word, "holds_after_correction": self.holds, "whose": self.whose},

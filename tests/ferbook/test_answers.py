@@ -284,6 +284,7 @@ def test_a_run_answers_by_networks_that_it_trained_or_by_stored_ones_on_its_own_
     found = of_derl(run)
     assert (found.repeats, found.own.whose) == (repeats, whose)
     assert (found.own.estimate is None) is repeats and found.apart is not repeats
+    assert bool(found.to_json()["gates"]) is not repeats, "no gate of what is no answer is checked"
     assert ("ot an answer of your run" in found.own.sentence) is repeats and found.reference.whose == ""
 
 
