@@ -78,6 +78,8 @@ def chapter_text(answers: Answers, chapter: str) -> str:
         (each.main.claim.short, _brief(each.main), _brief(each.own) if each.apart else "") for each in own
     ]
     lines = [table_row(row[: 2 + apart]) for row in (heads, ("---",) * 3, *rows)]
+    # Two answers for each claim are folded: they are long, and the page's summary is just above.
+    lines = [":::{dropdown} The answers of your run", *lines, ":::"] if apart else lines
     return "\n".join(lines) if own else ""
 
 
@@ -145,7 +147,8 @@ def _card(each: Answered, answers: Answers, linked: Callable[[str], str]) -> lis
     if each.apart:
         label = f" ({each.own.whose})" * bool(each.own.whose)
         words = " It disagrees with the reference." * each.disagree
-        own = [f"*Your run{label}:* {badge(each.own)} {each.own.absolute} {each.own.sentence}{words}", ""]
+        own = [f"*Your run{label}:* {badge(each.own)}{words}", ""]
+        folded = [f"- *Your run{label}*: {each.own.absolute} {each.own.sentence}"]
     elif each.reference and not answers.by_reference:
         folded = [f"- *Your run*: {each.own.sentence}"]
     return [

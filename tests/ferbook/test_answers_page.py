@@ -190,7 +190,8 @@ def test_one_answer_stands_in_any_sentence():
 
 
 def test_a_chapters_page_has_the_answers_that_it_measures_labelled_by_whose_they_are():
-    heads, _, filters, later = chapter_text(both(), "training").replace("\u00a0", " ").splitlines()
+    fold, heads, _, filters, later, end = chapter_text(both(), "training").replace("\u00a0", " ").splitlines()
+    assert (fold, end) == (":::{dropdown} The answers of your run", ":::")
     assert heads == f"| Claim | Answer of the reference | Your run, {STORED_NETWORKS} |"
     assert filters.startswith("| Filters | {bdg-success}`yes` It is 0.180") and "{bdg-info" in filters
     assert later == "| Later | {bdg-muted-line}`undecided` not measured |  |"
