@@ -9,6 +9,9 @@ from ferbook.page.style import Drawn, FigureError, listing, percent
 YOURS = "your run"
 """What is drawn of this run next to the reference."""
 
+MIN_BIN = 0.01
+"""A bin of confidence with a smaller proportion of the predictions is not drawn."""
+
 
 def contender_dots(table: pd.DataFrame, label: str) -> Drawn:
     """Each contender's score with its interval, and how far the first one is ahead of it, pair by pair on the

@@ -86,7 +86,7 @@ Find the action unit that the filter is associated with, by its AUROC::
 
 from importlib import import_module
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _MODULES = {
     "face_sets.request": ("FaceRequest",),

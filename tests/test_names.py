@@ -12,9 +12,7 @@ FILES = sorted(
     for room in ("book", "face_sets", "fer_lib", "ferbook", "synthetic_faces", "benchmarks")
     for file in (ROOT / room).rglob("*.py")
 )
-# The next reference renames these constants of chapters: their files are those that it was made from.
-OF_CHAPTERS = {"FEWEST", "GAIN", "Recipe", "SEEN", "UNLABELLED", "evaluate", "in_groups"}
-PROTOCOL = {"CHAPTER", "NO_EMOTIONS", "main", "open_chapter", "setup"} | OF_CHAPTERS
+PROTOCOL = {"CHAPTER", "NO_EMOTIONS", "main", "open_chapter", "setup"}
 """What each file of a kind has under one name, because others look for it there."""
 
 

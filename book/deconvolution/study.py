@@ -18,7 +18,14 @@ from face_sets.request import FaceRequest
 from fer_lib.aus.interventions import interventions, twins_of
 from fer_lib.aus.projections import TRAINED_NETWORKS, UNTRAINED_NETWORKS, NetworkView
 from fer_lib.look.deconvolution import Method, project
-from fer_lib.look.judge import MAP_SCORES, MapBenchmark, Twins, in_groups, map_benchmark, sums_left_out
+from fer_lib.look.judge import (
+    MAP_SCORES,
+    MapBenchmark,
+    Twins,
+    add_people_groups,
+    map_benchmark,
+    sums_left_out,
+)
 from fer_lib.look.localisation import control_maps, cross_fitted_overlap
 from fer_lib.look.responses import LayerView
 from fer_lib.stats.degree import Role, degree_and_room
@@ -232,7 +239,7 @@ def overlap_metrics(found: pd.DataFrame, same: pd.DataFrame) -> tuple[dict[str, 
     list of str
         Why a degree is missing.
     """
-    found, same = (in_groups(table, "subject") for table in (found, same))
+    found, same = (add_people_groups(table, "subject") for table in (found, same))
     own = {kind: _values(found[found["kind"].eq(kind)]) for kind in found["kind"].unique()}
     metrics = {}
     for kind, values in own.items():
@@ -268,7 +275,7 @@ def overlap_means(table: pd.DataFrame, column: str) -> pd.DataFrame:
     """Average overlaps by ``column`` (``kind`` or ``population``) and network: ``network`` (empty of a mean),
     ``estimate`` (a number of a single network).
     """
-    table, rows = in_groups(table, "subject"), []
+    table, rows = add_people_groups(table, "subject"), []
     for name in table[column].unique():
         values = _values(table[table[column].eq(name)])
         if len(values):

@@ -13,7 +13,7 @@ from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from book.faces.study import SEEN, unit_overlaps
+from book.faces.study import VISIBLE_CHANGE, unit_overlaps
 from book.unit_faces import UnitPictures, unit_codes
 from face_sets.faceset import FaceSet
 from face_sets.facs_codes import Code, format_codes
@@ -140,7 +140,7 @@ def one_unit(off: np.ndarray, on: np.ndarray, region: np.ndarray, au: str) -> Dr
     Data: ``au``; as proportions of the picture ``both``, ``change_alone``, ``region_alone``; their ``iou``.
     """
     change = on.astype(int) - off
-    change_mask = np.abs(change) > SEEN
+    change_mask = np.abs(change) > VISIBLE_CHANGE
     parts = {
         "changed and moved": (change_mask & region, INK),
         "only changed": (change_mask & ~region, ORANGE),
@@ -217,9 +217,9 @@ def expressions(pictures: np.ndarray, names: tuple[str, ...], codes: tuple[str, 
     """Show one person's expressions, uint8 (len(names), S, S), with their FACS ``codes`` (empty for none).
 
     Data: ``emotion``, ``facs``, ``mean_grey``, ``contrast`` and ``moved``, the proportion of pixels that
-    differ from the first picture by more than ``SEEN`` grey levels.
+    differ from the first picture by more than ``VISIBLE_CHANGE`` grey levels.
     """
-    shares = (np.abs(pictures.astype(int) - pictures[0]) > SEEN).mean(axis=(1, 2))
+    shares = (np.abs(pictures.astype(int) - pictures[0]) > VISIBLE_CHANGE).mean(axis=(1, 2))
     data = grey_table(pictures).assign(moved=shares.round(4))
     data.insert(0, "emotion", names)
     data.insert(1, "facs", codes)

@@ -20,7 +20,7 @@ from ferbook.rule import holm
 if TYPE_CHECKING:  # it would import the renderer
     from synthetic_faces.studio import Switched
 
-SEEN = 12
+VISIBLE_CHANGE = 12
 """Grey levels, of 255, by which a pixel must differ to count as changed: above noise and rounding."""
 
 SHUFFLES = 1000
@@ -33,13 +33,13 @@ def unit_overlaps(stimuli: "Switched") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row for each unit ``au``: ``region`` that it moves and pixels ``changed`` by more than ``SEEN``, as
-        proportions of the picture; ``inside``: proportion of the change, in absolute grey levels, that lies
-        in the region; ``iou`` of changed pixels and region; ``iou_of_others``: mean over the regions of the
-        other units.
+        A row for each unit ``au``: ``region`` that it moves and pixels ``changed`` by more than
+        ``VISIBLE_CHANGE``, as proportions of the picture; ``inside``: proportion of the change, in absolute
+        grey levels, that lies in the region; ``iou`` of changed pixels and region; ``iou_of_others``: mean
+        over the regions of the other units.
     """
     change = np.abs(stimuli.on.astype(int) - stimuli.off)
-    change_masks, regions = change > SEEN, stimuli.masks
+    change_masks, regions = change > VISIBLE_CHANGE, stimuli.masks
     both = np.einsum("ahw,bhw->ab", change_masks.astype(float), regions.astype(float))
     area = [each.sum(axis=(1, 2)).astype(float) for each in (change_masks, regions)]
     iou = both / (area[0][:, None] + area[1] - both)
@@ -248,7 +248,7 @@ def change_metrics(stimuli: "Switched") -> dict[str, Estimate]:
     """
     overlaps, place = unit_overlaps(stimuli), stimuli.aus.index("AU12")
     settings = {"why": "one person", "tolerance": 0.03}
-    wrapped = float((stimuli.on[place] - stimuli.off > SEEN).mean())
+    wrapped = float((stimuli.on[place] - stimuli.off > VISIBLE_CHANGE).mean())
     shares = {
         "change_inside": overlaps["inside"].mean(),
         "region_share": overlaps["region"].mean(),

@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 from matplotlib import pyplot as plt
 
+from book.shared_figures import MIN_BIN
 from book.structure_and_loss.study import (
     MIRROR_IMAGES,
     MOVES,
@@ -37,10 +38,7 @@ from ferbook.text import MINUS, number_text
 LINES = ((BLUE, "-", "o"), (VERMILION, "--", "s"), (ORANGE, ":", "^"), (INK, "-.", "D"), (SKY, "-", "v"))
 """Colour, dashes and marker of each loss, different in grey print too."""
 
-FEWEST = 0.01
-"""A bin with a smaller proportion of the predictions is not drawn."""
-
-ACCURACY, GAIN = "accuracy", "difference from the plain one"
+ACCURACY, DIFFERENCE = "accuracy", "difference from the plain one"
 """Panels of ``differences``."""
 
 
@@ -89,7 +87,7 @@ def reliability_curves(table: pd.DataFrame, errors: Mapping[str, Estimate], netw
     """
     figure, axes = plt.subplots(figsize=(WIDTH, 3.6))
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, label="calibrated")
-    drawn = table[table["pictures"] >= FEWEST * table.groupby("loss")["pictures"].transform("sum")]
+    drawn = table[table["pictures"] >= MIN_BIN * table.groupby("loss")["pictures"].transform("sum")]
     for (colour, dashes, marker), (loss, own) in zip(LINES, drawn.groupby("loss", sort=False), strict=False):
         line = {"color": colour, "linestyle": dashes, "marker": marker, "markersize": 5}
         axes.plot(own["confidence"], own["accuracy"], label=plain_name(loss), **line)
@@ -112,7 +110,7 @@ def reliability_curves(table: pd.DataFrame, errors: Mapping[str, Estimate], netw
         ],
         f"Lines of accuracy by confidence beside the diagonal. On average {listing(sides)}.",
         f"Accuracy of predictions by their confidence. On average {listing(sides)}. Expected calibration "
-        f"error: {listing(phrases)}. Not drawn: bins with less than {percent(FEWEST)} of the predictions. "
+        f"error: {listing(phrases)}. Not drawn: bins with less than {percent(MIN_BIN)} of the predictions. "
         f"{networks.capitalize()}.",
         tolerance={"pictures": 1e6, "confidence": 0.3, "accuracy": 1},
     )
@@ -143,17 +141,17 @@ def differences(comparison: Comparison) -> Drawn:
         estimate, within = one.difference, listing(list(map(plain_name, one.within.split(", "))))
         clear.append(estimate.low is not None and not estimate.low <= 0 <= estimate.high)
         group = f"{plain_name(one.name)} {MINUS} {plain_name(one.reference)}"
-        row = {"panel": GAIN, "group": group, "label": f"with {within}", "estimate": estimate}
+        row = {"panel": DIFFERENCE, "group": group, "label": f"with {within}", "estimate": estimate}
         rows.append(pd.DataFrame([row | {"note": number_text(estimate.value, "points")}]))
     rows = in_numbers(pd.concat(rows, ignore_index=True))
-    scale = rows["panel"].map({ACCURACY: POINTS, GAIN: 1})
+    scale = rows["panel"].map({ACCURACY: POINTS, DIFFERENCE: 1})
     data = rows.assign(**{name: rows[name] * scale for name in ("value", "low", "high")}, training="mean")
     data = pd.concat([data, singles.assign(value=POINTS * singles["value"], training=singles["seed"])])
     significant = f" {sum(clear)} of {len(clear)} intervals leave out 0." if clear else ""
     return forest(
         rows,
         measured="",
-        axis={ACCURACY: Axis("share"), GAIN: Axis("points", null=0, label="points")},
+        axis={ACCURACY: Axis("share"), DIFFERENCE: Axis("points", null=0, label="points")},
         singles=singles,
         across=1,
         alt="Dots with intervals: accuracy of each structure with each loss; differences with a line at 0:",

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
+from book.shared_figures import MIN_BIN
 from book.transfer import action_units as units
 from book.transfer.drops import Drops, TransferAnswers
 from fer_lib.stats.classification import reliability
@@ -15,9 +16,7 @@ from ferbook.page.style import BLUE, INK, VERMILION, WIDTH, Drawn, in_percent, l
 from ferbook.page.tables import in_numbers
 from ferbook.text import bounds_text, number_text
 
-UNLABELLED = "Pictures without a subject label are treated as separate subjects."
-FEWEST = 0.01
-"""A bin with a smaller proportion of the answers is not drawn."""
+NO_SUBJECTS = "Pictures without a subject label are treated as separate subjects."
 
 
 def _set_name(name: str) -> str:
@@ -60,7 +59,7 @@ def transfer_pairs(drops: Drops, classes: int) -> Drawn:
         alt="Dots with intervals by the set tested on, the set's own networks as red diamonds:",
         caption=f"Red diamonds: networks tested on the set they were trained on. {_lowest(data, chance)}"
         f"Lines are 95 % intervals. Networks of each set: {_range(data['networks'])}; tested pictures of "
-        f"each: {_range(data['pictures'])}, of {data['people'].min():,} people or more. {UNLABELLED}",
+        f"each: {_range(data['pictures'])}, of {data['people'].min():,} people or more. {NO_SUBJECTS}",
         tolerance=dict.fromkeys(measures, 25),
         data=data,
     )
@@ -92,7 +91,7 @@ def _pair(row: pd.Series) -> str:
 
 def reliability_lines(home: TransferAnswers, away: TransferAnswers) -> Drawn:
     """Accuracy by confidence, in bins of a tenth, on the sets trained on and on others; as
-    ``drops.transfer_answers`` gives them. Bins with less than ``FEWEST`` of the answers are left out. Data:
+    ``drops.transfer_answers`` gives them. Bins with less than ``MIN_BIN`` of the answers are left out. Data:
     ``tested_on``, and those of ``stats.classification.reliability``.
     """
     figure, axes = plt.subplots(figsize=(WIDTH, 3.3))
@@ -102,7 +101,7 @@ def reliability_lines(home: TransferAnswers, away: TransferAnswers) -> Drawn:
     for name, ((probabilities, labels, people), colour, marker, dashes) in styles.items():
         bins = reliability(probabilities, labels)
         sure, right = (np.average(bins[of], weights=bins["pictures"]) for of in ("confidence", "accuracy"))
-        bins = bins[bins["pictures"] >= FEWEST * len(labels)]
+        bins = bins[bins["pictures"] >= MIN_BIN * len(labels)]
         look = {"color": colour, "linestyle": dashes, "marker": marker, "label": name}
         axes.plot(bins["confidence"], bins["accuracy"], **look)
         parts.append(bins.assign(tested_on=name))
@@ -115,8 +114,8 @@ def reliability_lines(home: TransferAnswers, away: TransferAnswers) -> Drawn:
     figure.legend(loc="outside upper left", ncols=3)
     caption = (
         "Accuracy of predictions by their confidence. Below the dotted line networks are overconfident. "
-        f"On average {listing(phrases)}. Not drawn: bins with less than {percent(FEWEST)} of the answers. "
-        f"{UNLABELLED}"
+        f"On average {listing(phrases)}. Not drawn: bins with less than {percent(MIN_BIN)} of the answers. "
+        f"{NO_SUBJECTS}"
     )
     alt = f"Two lines of accuracy over confidence beside a diagonal. On average {listing(phrases)}."
     data = pd.concat(parts, ignore_index=True)[["tested_on", "pictures", "confidence", "accuracy"]]

@@ -20,7 +20,7 @@ from fer_lib.look.judge import (
     MAP_SCORES,
     TWIN_PARTS,
     Twins,
-    in_groups,
+    add_people_groups,
     judge_maps,
     map_benchmark,
     sums_left_out,
@@ -175,7 +175,7 @@ def map_score(table: pd.DataFrame, method: str, score: str, against: Sequence[st
     """
     if table["person"].nunique() < 2:
         return None
-    rows = in_groups(table, "person")
+    rows = add_people_groups(table, "person")
     every = {
         name: ratio(sums_left_out(rows[rows["method"].eq(name)], MAP_SCORES[score]))
         for name in (method, *against)

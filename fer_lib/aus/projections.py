@@ -10,7 +10,7 @@ from torch import nn
 
 from face_sets.faceset import FaceSet
 from fer_lib.look.deconvolution import Method
-from fer_lib.look.judge import MapScore, in_groups, sums_left_out
+from fer_lib.look.judge import MapScore, add_people_groups, sums_left_out
 from fer_lib.look.responses import LayerView
 from fer_lib.look.sanity import cascading_randomisation, similarities_across_networks
 from fer_lib.stats.resampling import RERUN_TOLERANCE, ratio
@@ -120,7 +120,7 @@ def checks_summary(compared: pd.DataFrame) -> pd.DataFrame:
     over networks and people; ``n`` pairs that were compared, ``off``, how many could not be, since a neuron
     is off, and ``networks``. NaN and None where too few neurons are on in both networks.
     """
-    compared = in_groups(compared, "cluster").eval("excess = similarity - floor")
+    compared = add_people_groups(compared, "cluster").eval("excess = similarity - floor")
     names, rows = ["check", "method", "step", "layer", "measure"], []
     for key, own in compared.groupby(names, sort=False):
         there = own.dropna(subset="excess")

@@ -356,7 +356,7 @@ def map_estimates(table: pd.DataFrame) -> dict[str, Estimate]:
     where there are several (``stats.two_way``), and ``seconds``, of which there is none. What is defined of
     no neuron of some network is left out.
     """
-    rows, estimates = in_groups(table, "person"), {}
+    rows, estimates = add_people_groups(table, "person"), {}
     for name, score in MAP_SCORES.items():
         values = ratio(sums_left_out(rows, score))
         if np.isfinite(values).all():
@@ -365,7 +365,7 @@ def map_estimates(table: pd.DataFrame) -> dict[str, Estimate]:
     return estimates | {"seconds": Estimate(table["seconds"].mean(), n=len(table), unit="seconds", why=why)}
 
 
-def in_groups(rows: pd.DataFrame, people: str) -> pd.DataFrame:
+def add_people_groups(rows: pd.DataFrame, people: str) -> pd.DataFrame:
     """``rows`` with the ``group`` in which whoever stands in the column ``people`` is left out, of all groups
     that there are.
     """
@@ -376,8 +376,8 @@ def in_groups(rows: pd.DataFrame, people: str) -> pd.DataFrame:
 
 def sums_left_out(rows: pd.DataFrame, score: MapScore) -> np.ndarray:
     """(R, 1 + G, 2): of each network the two sums whose ratio the ``score`` is, of all people and without
-    each ``group`` of them. ``rows`` of ``in_groups`` may have a ``weight``; those that are not defined are
-    left out.
+    each ``group`` of them. ``rows`` of ``add_people_groups`` may have a ``weight``; those that are not
+    defined are left out.
     """
     under = rows[score.under] if score.under else np.ones(len(rows))
     values = np.stack([rows[score.top], under], axis=1).astype(float)

@@ -180,7 +180,7 @@ def fit(
     return Training(pd.DataFrame(curve.rows), curve.best_epoch, learner.precision, curve.kept)
 
 
-class Recipe(Protocol):
+class BasicRecipe(Protocol):
     """What every training needs to know."""
 
     epochs: int
@@ -210,7 +210,7 @@ class FaceLearner(Learner):
         model: nn.Module,
         loss: Callable[..., torch.Tensor],
         optimiser: Callable[..., torch.optim.Optimizer],
-        recipe: Recipe,
+        recipe: BasicRecipe,
         callbacks: Sequence[Callback] = (),
         fit_callbacks: Sequence[Callback] = (),
         *,

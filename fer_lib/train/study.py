@@ -136,13 +136,13 @@ def training_row(training: Training, model: nn.Module, size: int) -> dict[str, f
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What ``evaluate`` finds: ``metrics`` by name, ``confusion`` counts (rows: the true emotion)."""
+    """What ``score_folds`` finds: ``metrics`` by name, ``confusion`` counts (rows: the true emotion)."""
 
     metrics: dict[str, Estimate]
     confusion: pd.DataFrame
 
 
-def evaluate(
+def score_folds(
     folds: Sequence[FaceSet],
     probabilities: np.ndarray,
     classes: tuple[str, ...],

@@ -322,7 +322,7 @@ def test_what_is_drawn_can_be_stored(name, faces, well_drawn):
 
 def test_the_figure_shows_accuracies_single_trainings_and_differences(faces):
     drawn = figures.differences(compared(faces))
-    assert drawn.data.groupby("panel").size().to_dict() == {figures.ACCURACY: 4 + 8, figures.GAIN: 2}
+    assert drawn.data.groupby("panel").size().to_dict() == {figures.ACCURACY: 4 + 8, figures.DIFFERENCE: 2}
     means = drawn.data[drawn.data["training"].eq("mean")].set_index(["group", "label"])["value"]
     assert means["residual", "cross-entropy"] == pytest.approx(71.5, abs=0.2)
     assert means["residual − zero bias", "with focal and cross-entropy"] == pytest.approx(20.5, abs=0.2)

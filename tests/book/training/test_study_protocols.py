@@ -14,7 +14,7 @@ from book.training.study import HOG, MAJORITY, leaks_of, metrics_of, score_teste
 from face_sets.folds import protocol_of
 from fer_lib.train.callbacks import Training
 from fer_lib.train.device import Precision
-from fer_lib.train.study import evaluate
+from fer_lib.train.study import score_folds
 from fer_lib.train.weights import parameter_count
 from tests.made import made_faces
 
@@ -65,7 +65,7 @@ def test_networks_of_folds_answer_together(faces, run, monkeypatch):
     tested = replace(tested, probabilities=answers)
     classes, baselines = protocol.classes, {HOG: np.eye(2)[[0, 0, 1, 1]], MAJORITY: np.eye(2)[[0] * 4]}
     scored = score_tested(tested, baselines, (), classes, draws=200)
-    result = evaluate(tested.folds, tested.probabilities, classes, draws=200)
+    result = score_folds(tested.folds, tested.probabilities, classes, draws=200)
     found = metrics_of(tested, scored, result, leaks_of(faces, protocol, 2), 10)
     values = {name: metric.value for name, metric in found.items()}
     assert (values["networks"], values["folds"], values["folds_in_protocol"]) == (2, 2, 10)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fer_lib.train.study import evaluate, majority_share
+from fer_lib.train.study import majority_share, score_folds
 from ferbook.errors import DataError
 from tests.made import even_pictures, made_faces
 
@@ -32,14 +32,14 @@ ANSWERS = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6]])
 
 
 def test_scores_worked_out_by_hand():
-    result = evaluate([FACES], ANSWERS[None], CLASSES, draws=200)
+    result = score_folds([FACES], ANSWERS[None], CLASSES, draws=200)
     values = {name: metric.value for name, metric in result.metrics.items()}
     assert values["test_accuracy_without_copies"] == pytest.approx(2 / 3)
     assert result.confusion.to_numpy().tolist() == [[2, 1], [1, 0]]
 
 
 def test_the_interval_resamples_people():
-    metric = evaluate([FACES], ANSWERS[None], CLASSES, draws=200).metrics["protocol_accuracy"]
+    metric = score_folds([FACES], ANSWERS[None], CLASSES, draws=200).metrics["protocol_accuracy"]
     assert metric.n == 4 and "2 clusters" in metric.why
     # C and D are both right in one of two: whoever is drawn, the accuracy is 1/2.
     assert metric.low is None and "same value" in metric.why
@@ -60,7 +60,7 @@ from.
 
 def test_folds_are_pooled_and_their_mean_is_the_protocols():
     wrong = np.array([[0.9, 0.1], [0.2, 0.8], [0.2, 0.8]])
-    result = evaluate([FACES, OTHER_FOLD], np.concatenate([ANSWERS, wrong])[None], CLASSES, draws=200)
+    result = score_folds([FACES, OTHER_FOLD], np.concatenate([ANSWERS, wrong])[None], CLASSES, draws=200)
     values = {name: metric.value for name, metric in result.metrics.items()}
     assert values["protocol_accuracy"] == pytest.approx((2 / 4 + 2 / 3) / 2)
     assert values["test_accuracy_without_copies"] == pytest.approx((2 + 1) / (3 + 2))
@@ -70,7 +70,7 @@ def test_folds_are_pooled_and_their_mean_is_the_protocols():
 
 
 def test_all_answers_are_scored_together():
-    once, thrice = (evaluate([FACES], np.stack([ANSWERS] * k), CLASSES, draws=200) for k in (1, 3))
+    once, thrice = (score_folds([FACES], np.stack([ANSWERS] * k), CLASSES, draws=200) for k in (1, 3))
     assert thrice.confusion.equals(3 * once.confusion)
     for name, metric in once.metrics.items():
         again = thrice.metrics[name]
@@ -83,21 +83,21 @@ def test_the_protocols_interval_weighs_every_fold_alike():
     first = face_set([("X", "fear", "train", 0), ("A", "fear", "test", 1)])
     second = face_set([("X", "fear", "train", 0)] + [("B", "fear", "test", k) for k in range(2, 11)])
     answers = np.array([[0.0, 1.0]] + [[1.0, 0.0]] * 9)
-    found = evaluate([first, second], answers[None], CLASSES, draws=500).metrics
+    found = score_folds([first, second], answers[None], CLASSES, draws=500).metrics
     assert found["protocol_accuracy"].value == pytest.approx(1 / 2)
     assert (found["protocol_accuracy"].low, found["protocol_accuracy"].high) == (0, 1)
 
 
 def test_copies_are_one_group_where_nobody_is_known():
     faces = face_set([("", "fear", "train", 1)] + [("", "anger", "test", grey) for grey in (5, 5, 6)])
-    metric = evaluate([faces], ANSWERS[None, :3], CLASSES, draws=200).metrics["protocol_accuracy"]
+    metric = score_folds([faces], ANSWERS[None, :3], CLASSES, draws=200).metrics["protocol_accuracy"]
     assert "2 clusters" in metric.why
 
 
 def test_a_test_split_of_copies_only_is_refused():
     faces = face_set([("A", "fear", "train", 1), ("B", "fear", "test", 1)])
     with pytest.raises(DataError, match="also stands in the training split"):
-        evaluate([faces], ANSWERS[None, :1], CLASSES)
+        score_folds([faces], ANSWERS[None, :1], CLASSES)
 
 
 def test_the_majority_is_that_of_the_training_split():
