@@ -14,11 +14,11 @@ from ferbook.request import Request
 from ferbook.store import REFERENCE, ChapterResult, ReferenceMatch, Run
 from ferbook.text import bounds_text, interval_text, metric_text, number_text
 
+# An answer holds after correction where its p, corrected for all measured claims, is below this.
 SIGNIFICANCE = 0.05
-"""An answer holds after correction where its p, corrected for all measured claims, is below this."""
 
+# Label of numbers of stored networks that a run evaluated on its own faces.
 STORED_NETWORKS = "stored networks, your faces"
-"""Label of numbers of stored networks that a run evaluated on its own faces."""
 
 NOT_MEASURED = "not measured"
 
@@ -58,8 +58,8 @@ class Evidence:
         return self.metrics.get(name, counted)
 
 
+# Every chapter of the book -> its evidence.
 ByChapter = Mapping[str, Evidence]
-"""Every chapter of the book -> its evidence."""
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,12 @@ from ferbook.page.style import BLUE, INK, MUTED, RULE, VERMILION, WIDTH, Drawn, 
 from ferbook.rule import MOST, TRACE, RuleAnswer
 from ferbook.text import bounds_text
 
+# Lines of a page that ``answers_text`` and ``log_text`` replace.
 PLACE, LOG_PLACE = "<!-- claims -->", "<!-- claims log -->"
-"""Lines of a page that ``answers_text`` and ``log_text`` replace."""
+# A line that ``answer_text`` of the claim of that short name replaces.
 ANSWER_PLACE = re.compile(r"<!-- answer: (.+?) -->")
-"""A line that ``answer_text`` of the claim of that short name replaces."""
+# File in the folder of the page with the open data of all answers.
 DATA_FILE = "answers.json"
-"""File in the folder of the page with the open data of all answers."""
 
 _COLOURS = {"yes": "success", "partly": "info", "no": "danger", "undecided": "muted"}
 

@@ -27,17 +27,17 @@ CERTAINTIES: dict[Certainty, str] = {
     "N": "not found",
 }
 
+# Hexadecimal digits of a digest.
 DIGEST_LENGTH = 12
-"""Hexadecimal digits of a digest."""
 
+# Key of the claims that no paper makes.
 OWN_CLAIMS = "suite"
-"""Key of the claims that no paper makes."""
 
+# A number in a sentence: ``{chapter.metric}``, or ``{chapter.metric:part}`` as of the role ``metric``.
 PLACEHOLDER = re.compile(r"\{([a-z]\w*\.\w+)(?::(\w+))?\}")
-"""A number in a sentence: ``{chapter.metric}``, or ``{chapter.metric:part}`` as of the role ``metric``."""
 
+# The label of the row that is measured, in bold.
 MEASURED_LABEL = re.compile(r"\*\*(.+)\*\*")
-"""The label of the row that is measured, in bold."""
 
 
 class Entry(BaseModel):

@@ -18,13 +18,13 @@ from mpmath import fp, mp
 from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
 
+# ``partly`` and ``controls alike`` are answers of degrees only.
 RuleAnswer = Literal["yes", "partly", "no", "undecided", "controls alike"]
-"""``partly`` and ``controls alike`` are answers of degrees only."""
 
 Polarity = Literal["more", "as_good", "not_worse", "more_than"]
 
+# A degree below the first is a *no*; one above the second is a *yes*.
 TRACE, MOST = 0.1, 0.5
-"""A degree below the first is a *no*; one above the second is a *yes*."""
 
 
 def degree_answer(degree: Estimate, distance: Estimate, matters: float) -> RuleAnswer:
@@ -71,11 +71,11 @@ def _interval(estimate: Estimate, what: str) -> tuple[float, float]:
     return estimate.low, estimate.high
 
 
+# Power at which the minimum detectable effect is given.
 POWER = 0.8
-"""Power at which the minimum detectable effect is given."""
 
+# Largest multiple of the sample that is considered.
 MOST_TIMES = 100
-"""Largest multiple of the sample that is considered."""
 
 
 def chance_alone(estimate: Estimate, bound: float) -> float | None:

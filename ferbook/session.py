@@ -26,8 +26,6 @@ from ferbook.store import INTERACTIVE, ChapterResult, Run, current_run, write_js
 if TYPE_CHECKING:
     from ferbook.page.style import Drawn
 
-Tolerance = float | Mapping[str, float] | None
-
 
 class Session:
     """An open chapter, as ``open_chapter`` returns it; it writes into one folder and records what it used.
@@ -151,7 +149,12 @@ class Session:
         for what in filter(absent.get, absent):
             raise ChapterError(f"figure {name!r} has no {what}")
         markup = store_figure(self.output, name, plot)
-        self._note_numbers("figures", name, {"alt": plot.alt, "caption": plot.caption}, plot.tolerance)
+        self._record["figures"][name] = {
+            "alt": plot.alt,
+            "caption": plot.caption,
+            "tolerance": plot.tolerance,
+        }
+        self._write()
         return HTML(markup)
 
     def table(
@@ -174,16 +177,9 @@ class Session:
             raise ChapterError(f"table {name!r} has no rows")
         (self.output / "tables").mkdir(exist_ok=True)
         (self.output / "tables" / f"{name}.csv").write_text(csv_of(content.stored()), encoding="utf-8")
-        self._note_numbers("tables", name, {"caption": content.caption}, content.tolerance)
-        return HTML(content.html())
-
-    def _note_numbers(self, kind: str, name: str, words: dict[str, str], tolerance: Tolerance) -> None:
-        """Note how far the numbers of ``<kind>/<name>.csv`` may move when the chapter is executed again: all
-        of them alike, or by column; a column that is not named may not move at all. None: as they like.
-        """
-        tolerances = dict(tolerance) if isinstance(tolerance, Mapping) else tolerance
-        self._record[kind][name] = words | {"tolerance": tolerances}
+        self._record["tables"][name] = {"caption": content.caption, "tolerance": content.tolerance}
         self._write()
+        return HTML(content.html())
 
     def _left_out(self, what: str, needs: str) -> str:
         if not needs:

@@ -248,9 +248,8 @@ class ChapterResult:
     def commit(self, staged: Path, inputs: dict) -> None:
         """Move the verified folder ``staged`` into place; its ``DONE.json`` is written last."""
         seal(staged, {"chapter": self.chapter, "finished": now(), "inputs": inputs})
-        with suppress(
-            OSError
-        ):  # a home that cannot be written costs no result: `ferbook build --mine` is needed then
+        # A home that cannot be written costs no result: `ferbook build --mine` is needed then.
+        with suppress(OSError):
             self.mark_local(staged / DONE)
         with whole_folder(self.folder, replace=True) as place:
             staged.rename(place)  # an empty folder gives way
@@ -284,13 +283,13 @@ class ChapterResult:
 @dataclass(frozen=True)
 class ReferenceMatch:
     """The reference's ``result`` of a chapter, where a run's may be compared with it; else ``why`` not,
-    empty for the reference itself and where there is no reference.
+    empty for the reference itself and where there is no reference. ``usable``: the reference's intact result,
+    with whatever parameters.
     """
 
     result: ChapterResult | None = None
     why: str = ""
     usable: ChapterResult | None = None
-    """The reference's intact result, with whatever parameters."""
 
 
 @dataclass(frozen=True)

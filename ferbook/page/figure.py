@@ -29,12 +29,14 @@ from ferbook.page.style import (
     Mark,
 )
 
+# Bytes: runs are committed.
 LARGEST_PNG = 100_000
-"""Bytes: runs are committed."""
 
+# Of equal width first: where DejaVu is absent, Verdana, from whose measures it was made.
 _FONTS = "'DejaVu Sans', Verdana, sans-serif"
-"""Of equal width first: where DejaVu is absent, Verdana, from whose measures it was made."""
 
+# Names in ``suite.css`` of the colours of ``ferbook.page.style``: each theme has its own values. Colours of
+# cells and pictures are the same in every theme.
 _INKS = {
     "#ffffff": "ground",
     INK: "ink",
@@ -45,19 +47,16 @@ _INKS = {
     ORANGE: "orange",
     SKY: "sky",
 }
-"""Names in ``suite.css`` of the colours of ``ferbook.page.style``: each theme has its own values. Colours of
-cells and pictures are the same in every theme.
-"""
+# White text lies on a dark cell and is not replaced.
 _COLOUR = re.compile(r"<text[^>]*#ffffff[^>]*>|\b(fill|stroke): (#[0-9a-f]{6})")
-"""White text lies on a dark cell and is not replaced."""
+# Legend patches that explain the colours of a picture, in a figure without axes.
 _SWATCH = r"<path[^>]*fill: #(?!ffffff)[^>]*>"
-"""Legend patches that explain the colours of a picture, in a figure without axes."""
 
+# Smallest width of a mark, in points.
 _POINT = 6
-"""Smallest width of a mark, in points."""
+# Largest number of places on a line without markers that show their value; a quarter of it where there are
+# more than four such lines.
 _MOST_POINTS = 24
-"""Largest number of places on a line without markers that show their value; a quarter of it where there are
-more than four such lines."""
 
 
 def svg_of(name: str, plot: Drawn) -> str:

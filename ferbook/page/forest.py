@@ -17,14 +17,14 @@ from ferbook.page import style
 from ferbook.page.tables import in_numbers
 from ferbook.text import NO_BREAK, number_text
 
+# Up to this many rows each row has a label; of more rows only every second, third and so on.
 NAMED_ROWS = 32
-"""Up to this many rows each row has a label; of more rows only every second, third and so on."""
 
+# Mean width of a letter in inches, with a margin.
 LETTER = 0.083
-"""Mean width of a letter in inches, with a margin."""
 
+# Values that differ by less are equal up to rounding; the axis then gets limits around them.
 SPREAD = 1e-9
-"""Values that differ by less are equal up to rounding; the axis then gets limits around them."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class _Look:
     linewidth: float = 1.8
 
 
+# They differ in shape and filling as well, so that grey print shows the difference.
 _SERIES = (
     _Look(style.BLUE, "o", style.BLUE),
     _Look(style.VERMILION, "s", "white"),
@@ -69,7 +70,6 @@ _SERIES = (
     _Look(style.SKY, "v", style.SKY),
     _Look(style.MUTED, "P", "white"),
 )
-"""They differ in shape and filling as well, so that grey print shows the difference."""
 
 _MAIN = {"main row": _Look(style.VERMILION, "D", style.VERMILION, 6.5)}
 

@@ -8,8 +8,8 @@ from matplotlib import pyplot as plt
 
 from ferbook.page.style import SMALLEST, WIDTH, Drawn, FigureError, Mark, require_columns
 
+# Height of a cell in inches.
 CELL = 0.27
-"""Height of a cell in inches."""
 
 
 def heat(

@@ -11,19 +11,18 @@ from matplotlib.path import Path
 
 from ferbook.page.style import BLUE, RULE, WIDTH, Drawn, FigureError, Mark
 
+# Side of a square and how it looks: filled, hollow, small and pale, which differ in grey print, too.
 _LOOKS = (
     (0.8, {"facecolor": BLUE, "edgecolor": BLUE, "linewidth": 0.8}),
     (0.72, {"facecolor": "white", "edgecolor": BLUE, "linewidth": 1.2}),
     (0.4, {"facecolor": RULE, "edgecolor": RULE, "linewidth": 0}),
 )
-"""Side of a square and how it looks: filled, hollow, small and pale, which differ in grey print, too."""
 
 
 def squares(
     counts: pd.DataFrame,
     *,
     per_row: int = 24,
-    across: int = 2,
     alt: str,
     caption: str,
     tolerance: float | Mapping[str, float] = 1e-6,
@@ -35,8 +34,8 @@ def squares(
     counts : DataFrame of whole numbers
         A row for each panel, named by the index; a column for each state, at most three, the most remarkable
         first: its squares are filled, those of the second state hollow, those of the third small and pale.
-    per_row, across : int
-        Squares in a row of a panel; panels side by side.
+    per_row : int
+        Squares in a row of a panel; two panels are side by side.
 
     Returns
     -------
@@ -59,7 +58,7 @@ assigned.'
         raise FigureError(f"{counts.shape[1]} states of {len(counts)} panels: give one to three, and a panel")
     if (numbers < 0).any() or (numbers != np.round(numbers)).any():
         raise FigureError("the squares of each state are counted: give whole numbers, 0 or more")
-    across = min(across, len(counts))
+    across = min(2, len(counts))
     lines, high = -(-len(counts) // across), -(-int(numbers.sum(axis=1).max()) // per_row)
     side = WIDTH / across / (per_row + 1)
     size = WIDTH, 0.35 + lines * (side * high + 0.62)

@@ -61,14 +61,15 @@ class Drawn:
     hover: Sequence[Mark] = ()
 
 
+# Width of a figure in inches.
 WIDTH = 5.0
-"""Width of a figure in inches."""
+# Points of the smallest text of a figure so wide: 7 on a telephone of 390 pixels.
 SMALLEST = 9.5
-"""Points of the smallest text of a figure so wide: 7 on a telephone of 390 pixels."""
 
 INK, MUTED, RULE = "#222222", "#5F5F5F", "#D0D0D0"
 BLUE, ORANGE, _, VERMILION, *_, SKY = sns.color_palette("colorblind").as_hex()
 _TEXTS = ("axes.titlesize", "legend.fontsize", "xtick.labelsize", "ytick.labelsize")
+# Settings on top of seaborn's theme ``ticks``.
 STYLE = {
     **dict.fromkeys(_TEXTS, SMALLEST),
     **dict.fromkeys(("font.size", "axes.labelsize", "figure.labelsize"), 10),
@@ -90,7 +91,6 @@ STYLE = {
     # Element ids in an SVG are random without it.
     "svg.hashsalt": "fer_lib.report.figures",
 }
-"""Settings on top of seaborn's theme ``ticks``."""
 sns.set_theme("paper", "ticks", "colorblind", "DejaVu Sans", rc=STYLE)
 
 

@@ -11,11 +11,11 @@ import pandas as pd
 from ferbook.estimate import Estimate
 from ferbook.text import MINUS, bounds_text, decimals_of, number_text
 
+# Numbers of a column that differ by this factor measure different things; each then gets its own digits.
 SPAN = 1000
-"""Numbers of a column that differ by this factor measure different things; each then gets its own digits."""
 
+# Longest table that is not folded.
 MOST_ROWS = 12
-"""Longest table that is not folded."""
 
 
 _BOUNDS = re.compile(r"([−+\d][^ ]*) (\([^()]*\))")
