@@ -34,7 +34,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from contest import SEED, machine, options, print_ratio, take_turns
 from fer_lib.nets.lstm import ClipLSTM
-from fer_lib.train.clips import ClipRecipe, clip_weights, train_clips
+from fer_lib.train.clips import ClipRecipe, class_weights, train_clips
 from fer_lib.train.predict import inside_clips, scaling
 
 CLIP_CLASSES = 5
@@ -113,7 +113,7 @@ class Plain(nn.Module):
 def torchs(task: LstmTask, network: int) -> None:
     train, valid = task.train[network], task.valid[network]
     recipe, device = task.recipe, task.device
-    weights = clip_weights(task.labels, CLIP_CLASSES, train[None])[0]
+    weights = class_weights(task.labels, CLIP_CLASSES, train[None])[0][task.labels]
     mean, spread = scaling(task.features, task.lengths, train)
     inside = inside_clips(task.lengths, task.features.shape[1])[..., None]
     scaled = np.where(inside, (task.features - mean) / spread, 0).astype(np.float32)

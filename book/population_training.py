@@ -129,7 +129,8 @@ def _train_on_units(
     about = {"classes": units, "faces": set_name(faces.name), "seed": seed}
     record = about | {"population": population.name} | origin_of(member, faces, device)
     try:
-        training = controls.train_on_units(fold, model, units, population.recipe, device=device, seed=seed)
+        task = controls.unit_task(units)
+        training = controls.train_on(task, fold, model, population.recipe, device=device, seed=seed)
     except Diverged as fault:
         _keep_failure(member, record, fault)
         raise
@@ -171,9 +172,8 @@ def _train_on_identity(
     about = {"classes": subjects, "faces": set_name(faces.name), "seed": seed}
     record = about | {"population": population.name} | origin_of(member, faces, device)
     try:
-        training = controls.train_on_identity(
-            pictures, model, subjects, population.recipe, device=device, seed=seed
-        )
+        task = controls.identity_task(subjects)
+        training = controls.train_on(task, pictures, model, population.recipe, device=device, seed=seed)
     except Diverged as fault:
         _keep_failure(member, record, fault)
         raise

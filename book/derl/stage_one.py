@@ -287,7 +287,7 @@ def gan_learner(
         F.l1_loss,
         partial(torch.optim.Adam, betas=recipe.betas, fused=True),
         recipe,
-        [
+        callbacks=[
             Adversary(Discriminator(inputs.shape[1]), betas=recipe.betas, l1=recipe.l1, precision=precision),
             ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)}),
             *([Averaging(recipe.ema)] if recipe.ema else []),

@@ -233,8 +233,8 @@ def train_residue_classifier(
         joint_loss,
         torch.optim.AdamW,
         recipe,
-        [Objective(partial(weighted_losses, local=recipe.local), joint_loss)],
-        [ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)})],
+        callbacks=[Objective(partial(weighted_losses, local=recipe.local), joint_loss)],
+        fit_callbacks=[ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)})],
         precision=precision,
         seed=seed,
     )

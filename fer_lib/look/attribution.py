@@ -59,23 +59,15 @@ for _rule in get_args(Method):
     explainer(_rule)(partial(_by_rule, _rule))
 
 
-def _in_windows(
-    way_back: Callable[[WindowAnswers, torch.Tensor], torch.Tensor],
-    network: nn.Module,
-    layer: str,
-    pictures: np.ndarray,
-    rows: np.ndarray,
-    filters: np.ndarray,
-    positions: np.ndarray,
-) -> np.ndarray:
-    """Maps (N, H, W) of what ``way_back`` makes of neurons and windows, (P, 1, h, w)."""
-    maps, field = asked_in_windows(way_back, network, layer, pictures, rows, filters, positions)
-    corners = field.start + positions * field.stride
-    return Projections(maps[:, 0], corners, pictures.shape[1:], np.ones(len(rows)), positions).whole()
+def _in_windows(way_back: Callable[[WindowAnswers, torch.Tensor], torch.Tensor]) -> Explainer:
+    """The method that makes maps by ``way_back`` from neurons and the windows that they see, (P, 1, h, w)."""
 
+    def explain(network, layer, pictures, rows, filters, positions) -> np.ndarray:
+        maps, field = asked_in_windows(way_back, network, layer, pictures, rows, filters, positions)
+        corners = field.start + positions * field.stride
+        return Projections(maps[:, 0], corners, pictures.shape[1:], np.ones(len(rows)), positions).whole()
 
-def _in_windows_of(way_back: Callable[[WindowAnswers, torch.Tensor], torch.Tensor]) -> Explainer:
-    return partial(_in_windows, way_back)
+    return explain
 
 
 def _slope(answers: WindowAnswers, windows: torch.Tensor) -> torch.Tensor:
@@ -84,14 +76,14 @@ def _slope(answers: WindowAnswers, windows: torch.Tensor) -> torch.Tensor:
 
 
 @explainer("gradient_input")
-@_in_windows_of
+@_in_windows
 def _gradient_input(answers: WindowAnswers, windows: torch.Tensor) -> torch.Tensor:
     """Shrikumar et al. 2016 (arXiv 1605.01713): the gradient times what is seen."""
     return _slope(answers, windows) * windows
 
 
 @explainer("integrated_gradients")
-@_in_windows_of
+@_in_windows
 def _integrated_gradients(answers: WindowAnswers, windows: torch.Tensor) -> torch.Tensor:
     """Sundararajan et al. 2017 (arXiv 1703.01365), section 3, from no contrast, by midpoints."""
     steps = (torch.arange(PATH_STEPS) + 0.5) / PATH_STEPS
@@ -99,7 +91,7 @@ def _integrated_gradients(answers: WindowAnswers, windows: torch.Tensor) -> torc
 
 
 @explainer("smooth_gradient")
-@_in_windows_of
+@_in_windows
 def _smooth_gradient(answers: WindowAnswers, windows: torch.Tensor) -> torch.Tensor:
     """Smilkov et al. 2017 (arXiv 1706.03825): the mean gradient over noise, the same for every picture."""
     samples = torch.randn(NOISE_DRAWS, *windows.shape[1:], generator=torch.Generator().manual_seed(0))
@@ -109,7 +101,7 @@ def _smooth_gradient(answers: WindowAnswers, windows: torch.Tensor) -> torch.Ten
 
 
 @explainer("occlusion")
-@_in_windows_of
+@_in_windows
 @torch.no_grad()
 def _occlusion(answers: WindowAnswers, windows: torch.Tensor) -> torch.Tensor:
     """Zeiler & Fergus 2014, section 4.2: by how much a square without contrast lowers the answer, at each
@@ -155,31 +147,32 @@ class Neurons(nn.Module):
         return outputs[0][torch.arange(len(inputs), device=inputs.device), filters, rows, columns]
 
 
-@torch.inference_mode(False)
-def _in_whole(
+def in_whole(
     way_back: Callable[[Neurons, torch.Tensor, tuple[torch.Tensor, ...]], torch.Tensor],
-    network: nn.Module,
-    layer: str,
-    pictures: np.ndarray,
-    rows: np.ndarray,
-    filters: np.ndarray,
-    positions: np.ndarray,
-) -> np.ndarray:
-    """What ``way_back`` makes of neurons, standardised pictures and the neurons' places, (P, 1, H, W), of all
-    N: maps (N, H, W).
+) -> Explainer:
+    """The method that asks a whole network by ``way_back(neurons, inputs, at)``: maps (P, 1, H, W) of what
+    ``neurons(inputs, *at)`` answers to standardised pictures (P, 1, H, W), as Captum and Zennit take them.
+
+    What Captum names by modules needs modules: its guided backpropagation of a functional ReLU is a plain
+    gradient.
     """
-    find_layer(network, layer, once=True)
-    maps = []
-    for pairs in np.array_split(np.arange(len(rows)), math.ceil(len(rows) / NEURONS_AT_ONCE)):
-        with evaluating(network), torch.enable_grad():
-            inputs = standardiser(network)(taken_by(network, pictures[rows[pairs]])).detach()
-            at = tuple(
-                torch.as_tensor(each[pairs], device=inputs.device)
-                for each in (filters, *np.transpose(positions))
-            )
-            own = way_back(Neurons(network, layer), inputs.requires_grad_(), at)
-        maps.append(own.detach()[:, 0].float().cpu().numpy())
-    return np.concatenate(maps)
+
+    @torch.inference_mode(False)
+    def explain(network, layer, pictures, rows, filters, positions) -> np.ndarray:
+        find_layer(network, layer, once=True)
+        maps = []
+        for pairs in np.array_split(np.arange(len(rows)), math.ceil(len(rows) / NEURONS_AT_ONCE)):
+            with evaluating(network), torch.enable_grad():
+                inputs = standardiser(network)(taken_by(network, pictures[rows[pairs]])).detach()
+                at = tuple(
+                    torch.as_tensor(each[pairs], device=inputs.device)
+                    for each in (filters, *np.transpose(positions))
+                )
+                own = way_back(Neurons(network, layer), inputs.requires_grad_(), at)
+            maps.append(own.detach()[:, 0].float().cpu().numpy())
+        return np.concatenate(maps)
+
+    return explain
 
 
 @explainer("grad_cam")
@@ -200,7 +193,7 @@ def _grad_cam(network, layer, pictures, rows, filters, positions) -> np.ndarray:
         maps = (slope.mean((2, 3), keepdim=True) * outputs[0]).sum(1, keepdim=True).relu()
         return F.interpolate(maps, inputs.shape[2:], mode="bilinear", align_corners=False)
 
-    return _in_whole(weighted, network, layer, pictures, rows, filters, positions)
+    return in_whole(weighted)(network, layer, pictures, rows, filters, positions)
 
 
 def _control(name: str, network, layer, pictures, rows, filters, positions) -> np.ndarray:
@@ -212,15 +205,3 @@ def _control(name: str, network, layer, pictures, rows, filters, positions) -> n
 
 for _name in ("edges", "field", "field_edges", "centre", "random"):
     explainer(_name)(partial(_control, _name))
-
-
-def in_whole(
-    way_back: Callable[[Neurons, torch.Tensor, tuple[torch.Tensor, ...]], torch.Tensor],
-) -> Explainer:
-    """The method that asks a whole network by ``way_back(neurons, inputs, at)``: maps (P, 1, H, W) of what
-    ``neurons(inputs, *at)`` answers to standardised pictures (P, 1, H, W), as Captum and Zennit take them.
-
-    What Captum names by modules needs modules: its guided backpropagation of a functional ReLU is a plain
-    gradient.
-    """
-    return partial(_in_whole, way_back)

@@ -284,15 +284,18 @@ def judge_maps(method: Explainer, trials: Sequence[MapBenchmark]) -> pd.DataFram
     """
     tables, firsts = [], []
     for each in trials:
-        few = tuple(part[:REPEATED] for part in (each.rows, each.filters, each.positions))
-        firsts.append(asked(method, each.network, each.layer, each.twins.on.pixels, *few))
+        firsts.append(_first_maps(method, each))
         tables.append(_judge_benchmark(method, each))
     for each, first in zip(trials, firsts, strict=True):
-        few = tuple(part[:REPEATED] for part in (each.rows, each.filters, each.positions))
-        again = asked(method, each.network, each.layer, each.twins.on.pixels, *few)
+        again = _first_maps(method, each)
         if np.abs(again - first).max() > SAME_MAP * np.abs(first).max():
             raise DataError("asked again about the same neurons it gave other maps; draw from a fixed seed")
     return pd.concat(tables, ignore_index=True)
+
+
+def _first_maps(method: Explainer, trial: MapBenchmark) -> np.ndarray:
+    few = (part[:REPEATED] for part in (trial.rows, trial.filters, trial.positions))
+    return asked(method, trial.network, trial.layer, trial.twins.on.pixels, *few)
 
 
 def _judge_benchmark(method: Explainer, trial: MapBenchmark) -> pd.DataFrame:

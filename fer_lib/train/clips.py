@@ -110,14 +110,16 @@ def train_clips(
     ]
     model.standardise_by(*(torch.from_numpy(np.stack(part)) for part in zip(*scales, strict=True)))
     model.to(device)
-    weights = clip_weights(labels, n_classes, train)
+    weights = class_weights(labels, n_classes, train)[:, labels]
     train_weights, valid_weights = (torch.from_numpy(weights * part).float() for part in (train, valid))
     batch = ClipBatch(features, lengths, labels, device=device)
     curve = ClipCurve(SeparateLosses(valid_weights).to(device), torch.from_numpy(valid).to(device), watch)
     loaders = DataLoaders(batch, batch, device=torch.device(device))
     loss = SeparateLosses(train_weights).to(device)
     callbacks = [curve, ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr)})]
-    learner = FaceLearner(loaders, model, loss, torch.optim.AdamW, recipe, callbacks, precision=PLAIN)
+    learner = FaceLearner(
+        loaders, model, loss, torch.optim.AdamW, recipe, callbacks=callbacks, precision=PLAIN
+    )
     try:
         run_epochs(learner)
     finally:
@@ -142,19 +144,18 @@ def _check(features: np.ndarray, train: np.ndarray, valid: np.ndarray) -> None:
             raise DataError(f"network {network}: clip {clip} is both learned from and selected on")
 
 
-def clip_weights(labels: np.ndarray, n_classes: int, train: np.ndarray) -> np.ndarray:
-    """float64 (M, C): how much a clip's error counts to each network, from the classes of its training clips
-    alone.
+def class_weights(labels: np.ndarray, n_classes: int, train: np.ndarray) -> np.ndarray:
+    """float64 (M, classes): how much the error of a clip of each class counts to each network, from its
+    training clips alone.
 
     N / (K · n_c) where the class has n_c of the network's N training clips, which show K classes; over those
     clips the mean is one. A class without a training clip weighs nothing.
     """
     counts = train.astype(np.float64) @ np.eye(n_classes)[labels]
     present = (counts > 0).sum(axis=1, keepdims=True)
-    weights = np.divide(
+    return np.divide(
         counts.sum(axis=1, keepdims=True), present * counts, out=np.zeros_like(counts), where=counts > 0
     )
-    return weights[:, labels]
 
 
 def clip_learner(
@@ -194,10 +195,7 @@ def clip_learner(
     )
     for part in loaders.loaders:
         part.vocab = CategoryMap(list(classes), sort=False)
-    counts = np.bincount(labels[train], minlength=len(classes))
-    weights = np.divide(
-        counts.sum(), (counts > 0).sum() * counts, out=np.zeros(len(counts)), where=counts > 0
-    )
+    (weights,) = class_weights(labels, len(classes), train[None])
     loss = CrossEntropyLossFlat(weight=torch.from_numpy(weights).float().to(device))
     model.to(device)
     return FaceLearner(loaders, model, loss, torch.optim.AdamW, recipe, metrics=accuracy, precision=PLAIN)

@@ -7,7 +7,7 @@ control of what filters learn from emotions: structure, recipe, pictures and peo
 only the labels differ.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -139,30 +139,26 @@ def unit_targets(faces: FaceSet, units: tuple[str, ...]) -> np.ndarray:
     return (intensities > 0).astype(np.float32)
 
 
-def train_on_units(
-    faces: FaceSet,
-    model: nn.Module,
-    units: tuple[str, ...],
-    recipe: TrainingRecipe,
-    *,
-    device: torch.device | str = "cpu",
-    seed: int = 0,
-    precision: PrecisionName | Precision = "auto",
-    checkpoints: Sequence[int] = (),
-) -> Training:
-    """``train`` with action units for labels: ``model`` gives a logit for each of ``units``, the loss is
-    their mean binary cross-entropy, and the epoch with the highest mean AUROC of ``valid`` is kept.
-
-    Everything else is as ``train`` does it, random numbers too: two networks of one seed, one taught
-    emotions and one units, see the same pictures in the same order with the same augmentation.
-
-    Raises as ``train``, DataError as ``unit_targets``, and ParameterError for a recipe that chooses among
-    classes by another loss than cross-entropy.
+@dataclass(frozen=True)
+class Task:
+    """What a network predicts: its ``name``, the names of its outputs, the labels of a face set, the loss
+    that is minimised, and the score that chooses the epoch.
     """
-    if recipe.loss != "cross_entropy":
-        raise ParameterError(f"loss = {recipe.loss}: units are learned by binary cross-entropy; leave it out")
-    task = Task(units, partial(unit_targets, units=units), nn.BCEWithLogitsLoss(), UnitScore)
-    return _train_on(task, faces, model, recipe, device, seed, precision, checkpoints)
+
+    name: str
+    outputs: tuple[str, ...]
+    labels_of: Callable[[FaceSet], np.ndarray]
+    loss: nn.Module
+    score: type[ClassScore]
+
+
+def unit_task(units: tuple[str, ...]) -> Task:
+    """Make the task of predicting ``units``, several at a time: the loss is the mean binary cross-entropy of
+    a logit for each unit, and the epoch with the highest mean AUROC on ``valid`` is chosen.
+
+    Training raises DataError as ``unit_targets``.
+    """
+    return Task("action units", units, partial(unit_targets, units=units), nn.BCEWithLogitsLoss(), UnitScore)
 
 
 def with_held_out_pictures(faces: FaceSet, seed: int) -> FaceSet:
@@ -200,61 +196,53 @@ def subject_targets(faces: FaceSet, subjects: tuple[str, ...]) -> np.ndarray:
     return pd.Index(subjects).get_indexer(faces.table["subject"]).astype(np.int64)
 
 
-def train_on_identity(
+def identity_task(subjects: tuple[str, ...]) -> Task:
+    """Make the task of recognising ``subjects`` in pictures as ``with_held_out_pictures`` gives them; the
+    epoch is chosen by accuracy on ``valid``.
+    """
+    labels_of = partial(subject_targets, subjects=subjects)
+    return Task("identities", subjects, labels_of, nn.CrossEntropyLoss(), ClassScore)
+
+
+def train_on(
+    task: Task,
     faces: FaceSet,
     model: nn.Module,
-    subjects: tuple[str, ...],
     recipe: TrainingRecipe,
     *,
     device: torch.device | str = "cpu",
     seed: int = 0,
     precision: PrecisionName | Precision = "auto",
-    checkpoints: Sequence[int] = (),
 ) -> Training:
-    """Train ``model`` to recognise people: ``train`` with subjects for labels.
+    """Train ``model`` on another ``task`` than emotions, otherwise as ``train.learner.fit`` does.
+
+    Random numbers are the same too: networks of one seed, trained on emotions and on action units, see the
+    same pictures in the same order with the same augmentation.
 
     Parameters
     ----------
+    task : Task
+        What ``model`` predicts; it gives a logit for each of ``task.outputs``.
     faces : FaceSet
-        Pictures as ``with_held_out_pictures`` gives them; the epoch is chosen by accuracy on ``valid``.
+        Pictures with the splits ``train`` and ``valid``.
     model : torch.nn.Module
-        Gives a logit for each of ``subjects``.
-    subjects : tuple of str
-        The people, in the order of the logits.
+        Trained in place.
+    recipe : TrainingRecipe
+        How to train; its loss must be the default, since the task has its own.
+    device, seed, precision
+        As of ``train.learner.face_learner``.
 
     Raises
     ------
-    ParameterError, DataError, Diverged
-        As ``train``; and for a recipe with another loss than cross-entropy.
+    ParameterError
+        For a recipe with another loss than cross-entropy, and as ``fit``.
+    DataError, Diverged
+        As ``face_learner`` and ``fit``.
     """
     if recipe.loss != "cross_entropy":
-        raise ParameterError(f"loss = {recipe.loss}: identity is learned by cross-entropy; leave it out")
-    task = Task(subjects, partial(subject_targets, subjects=subjects), nn.CrossEntropyLoss(), ClassScore)
-    return _train_on(task, faces, model, recipe, device, seed, precision, checkpoints)
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a network predicts: the names of its outputs, the labels of a face set, the loss that is
-    minimised, and the score that chooses the epoch.
-    """
-
-    outputs: tuple[str, ...]
-    labels_of: Callable[[FaceSet], np.ndarray]
-    loss: nn.Module
-    score: type[ClassScore]
-
-
-def _train_on(
-    task: Task,
-    faces: FaceSet,
-    model: nn.Module,
-    recipe: TrainingRecipe,
-    device: torch.device | str,
-    seed: int,
-    precision: PrecisionName | Precision,
-    checkpoints: Sequence[int],
-) -> Training:
+        raise ParameterError(
+            f"loss = {recipe.loss}: {task.name} are trained with their own cross-entropy; leave it out"
+        )
     loaders = face_loaders(
         faces,
         task.outputs,
@@ -274,7 +262,7 @@ def _train_on(
         precision=precision,
         seed=seed,
     )
-    return fit(learner, score=task.score, checkpoints=checkpoints)
+    return fit(learner, score=task.score)
 
 
 def unit_answers(model: nn.Module, faces: FaceSet, *, device: torch.device | str = "cpu") -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fer_lib.nets.zero_bias import ZeroBiasCNN
-from fer_lib.train.controls import subject_targets, train_on_identity, with_held_out_pictures
+from fer_lib.train.controls import identity_task, subject_targets, train_on, with_held_out_pictures
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import DataError, ParameterError
 
@@ -39,7 +39,7 @@ def test_a_network_learns_who_people_are(people):
     names = tuple(sorted(set(faces.table["subject"])))
     assert (np.array(names)[subject_targets(faces, names)] == faces.table["subject"]).all()
     model = ZeroBiasCNN(len(names), size=faces.size[0], gain=1.0)
-    training = train_on_identity(faces, model, names, TrainingRecipe(epochs=1, batch_size=16))
+    training = train_on(identity_task(names), faces, model, TrainingRecipe(epochs=1, batch_size=16))
     assert 0 <= training.curve["valid_accuracy"].iloc[0] <= 1
     with pytest.raises(ParameterError, match="label_smoothing"):
-        train_on_identity(faces, model, names, TrainingRecipe(epochs=1, loss="label_smoothing"))
+        train_on(identity_task(names), faces, model, TrainingRecipe(epochs=1, loss="label_smoothing"))

@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from fer_lib.nets.zero_bias import ZeroBiasCNN
 from fer_lib.train import learner
-from fer_lib.train.controls import UnitScore, train_on_units, unit_answers, unit_targets, units_auroc
+from fer_lib.train.controls import UnitScore, train_on, unit_answers, unit_targets, unit_task, units_auroc
 from fer_lib.train.learner import face_learner, fit, seed_everything
 from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import DataError, ParameterError
@@ -27,7 +27,7 @@ def taught(faces, seed=0, **changes):
     seed_everything(seed)
     model = ZeroBiasCNN(len(UNITS), 16, gain=1.0)
     recipe = RECIPE.model_copy(update=changes)
-    return model, train_on_units(faces, model, UNITS, recipe, precision="fp32", seed=seed)
+    return model, train_on(unit_task(UNITS), faces, model, recipe, precision="fp32", seed=seed)
 
 
 def test_units_that_can_be_told_are_learned(coded):
@@ -57,7 +57,7 @@ def test_a_network_sees_the_pictures_that_one_of_emotions_sees(coded, monkeypatc
     fit(face_learner(coded, Watched(2, 16, gain=1.0), classes, recipe, precision="fp32", seed=3))
     emotions, seen = seen.copy(), seen
     seen.clear()
-    train_on_units(coded, Watched(2, 16, gain=1.0), UNITS, recipe, precision="fp32", seed=3)
+    train_on(unit_task(UNITS), coded, Watched(2, 16, gain=1.0), recipe, precision="fp32", seed=3)
     assert len(seen) == len(emotions) > 2
     assert all(torch.equal(a, b) for a, b in zip(seen, emotions, strict=True))
 
