@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
+from pydantic_core import to_jsonable_python
+
 from ferbook import paths, rule
 from ferbook.book import Chapter, chapters, suite
 from ferbook.claims import MEASURED_LABEL, PLACEHOLDER, Claims, Gate, PaperClaim, read_claims, require_logged
@@ -154,15 +156,12 @@ class ClaimAnswer:
     @property
     def controls(self) -> list[dict[str, object]]:
         """Rows of the table: ``label``, ``metric``, its ``estimate``, whether it is the ``measured`` one."""
-        return [
-            {
-                "label": MEASURED_LABEL.sub(r"\1", label),
-                "metric": address,
-                "estimate": self.numbers.get(address),
-            }
-            | {"measured": bool(MEASURED_LABEL.fullmatch(label))}
-            for label, address in self.claim.table
-        ]
+        rows = []
+        for label, address in self.claim.table:
+            measured, name = bool(MEASURED_LABEL.fullmatch(label)), MEASURED_LABEL.sub(r"\1", label)
+            number = self.numbers.get(address)
+            rows.append({"label": name, "metric": address, "estimate": number, "measured": measured})
+        return rows
 
     @property
     def lacks_control(self) -> str:
@@ -210,29 +209,22 @@ class ClaimAnswer:
 
     def to_json(self) -> dict[str, object]:
         """Return the open data of the answer; the page of answers documents the form."""
-        estimates = {
-            name: getattr(self, name) for name in ("estimate", "measure", "distance", "second_model")
-        }
-        controls = [row | {"estimate": _plain(row["estimate"])} for row in self.controls]
-        # Of what is no answer of the run no gate was checked.
-        gates = {name: each.sentence for name, each in zip(self.claim.gates, self.gates, strict=False)}
-        return {
-            **self.claim.model_dump(include={"claim", "short", "reported", "certainty"}),
+        claim, rule_fields = self.claim, {"form", "polarity", "floor", "ceiling", "matters", "unit"}
+        estimates = ("estimate", "measure", "distance", "second_model")
+        content = {
+            **claim.model_dump(include={"claim", "short", "reported", "certainty"}),
             **{"answer": self.word, "holds_after_correction": self.holds, "whose": self.whose},
-            **{"p": self.p, "p_corrected": self.corrected, "decided_by": self.claim.decided_by},
-            "specification": self.claim.model_dump(include=_SPECIFICATION, exclude_defaults=True),
+            **{"p": self.p, "p_corrected": self.corrected, "decided_by": claim.decided_by},
+            "specification": claim.model_dump(include=rule_fields, exclude_defaults=True),
             **{"absolute": self.absolute, "sentence": self.sentence},
-            **{name: _plain(each) for name, each in estimates.items()},
-            **{"controls": controls, "sample": self.sample, "sample_needed": self.needed},
-            **{"minimum_detectable_effect": self.detectable, "gates": gates, "missing": self.missing},
+            **{name: getattr(self, name) for name in estimates},
+            **{"controls": self.controls, "sample": self.sample, "sample_needed": self.needed},
+            "minimum_detectable_effect": self.detectable,
+            # Of what is no answer of the run no gate was checked.
+            "gates": {name: each.sentence for name, each in zip(claim.gates, self.gates, strict=False)},
+            "missing": self.missing,
         }
-
-
-_SPECIFICATION = {"form", "polarity", "floor", "ceiling", "matters", "unit"}
-
-
-def _plain(estimate: Estimate | None) -> dict[str, object] | None:
-    return estimate and estimate.to_json()
+        return to_jsonable_python(content)
 
 
 def _degree_words(answer: ClaimAnswer) -> str:

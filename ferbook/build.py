@@ -19,7 +19,6 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 
 from ferbook import paths
 from ferbook.answers import STORED_NETWORKS, answers_of
-from ferbook.answers_page import chapter_text, table_row, with_answers
 from ferbook.book import Chapter, chapters, child_environment, import_named, page_of, pages_of_toc, suite
 from ferbook.environment import held, printed_by_failure
 from ferbook.errors import BookError, ChapterError, RunStoreError
@@ -34,6 +33,7 @@ from ferbook.notebook import (
     reading_minutes,
     tags,
 )
+from ferbook.page.answers_page import chapter_text, table_row, with_answers
 from ferbook.provenance import provenance, reproduce_command
 from ferbook.records import read_json
 from ferbook.reference_run import REFERENCE, matching_references, usable_reference

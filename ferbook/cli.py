@@ -303,7 +303,7 @@ def _print_outcome(runs: list["Run"], chapter: str, as_json: bool) -> None:
 def claims(run_name: RunName = None, as_json: AsJson = False) -> None:
     """Answer the papers' claims by a run's numbers, next to the reference's answers."""
     from ferbook.answers import answers_of
-    from ferbook.answers_page import counts_text
+    from ferbook.page.answers_page import counts_text
     from ferbook.reference_run import matching_references
 
     target = chosen_run(run_name)

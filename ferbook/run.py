@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ferbook import paths
@@ -76,13 +76,17 @@ def chapter_failure(board: Path, run: Run, chapters: list[Chapter], since: str) 
 
 @dataclass(frozen=True)
 class RunPlan:
-    """A run, its request, and the inputs and state of each chapter."""
+    """A run, its request, and of each chapter the inputs, the state, and in ``homes`` the run whose result it
+    shows: its own where that is up to date, or else the first that has it from the same inputs, or will have
+    it.
+    """
 
     run: Run
     request: Request
     parameters: Mapping[str, Parameters]
     inputs: Mapping[str, dict[str, object]]
     states: list[ChapterState]
+    homes: dict[str, str] = field(default_factory=dict)
 
     @property
     def stale(self) -> dict[str, str]:
@@ -91,22 +95,16 @@ class RunPlan:
 
 
 def plan_of(requests: Mapping[str, Request], chapters: Sequence[Chapter]) -> list[RunPlan]:
-    """Return the present state of the ``chapters`` in each run, given run -> request."""
+    """Return the present state of the ``chapters`` in each run, and where each is made, given run ->
+    request.
+    """
     places = []
     for name, request in requests.items():
         run, parameters = open_run(name), {each.name: request.of_chapter(each) for each in chapters}
         inputs = {c.name: chapter_inputs(c, parameters[c.name]) for c in chapters}
         places.append(RunPlan(run, request, parameters, inputs, states(run, [*chapters], parameters)))
-    return places
-
-
-def source_runs(places: Sequence[RunPlan], chapters: Sequence[Chapter]) -> dict[str, dict[str, str]]:
-    """Run -> chapter -> the run whose result it shows: its own where that is up to date, or else the first of
-    ``places`` that has it from the same inputs, or will have it.
-    """
     first: dict[str, str] = {}
     content: dict[tuple[str, str], str] = {}
-    homes: dict[str, dict[str, str]] = {place.run.name: {} for place in places}
     for chapter in chapters:
         fresh = [place for place in places if chapter.name not in place.stale]
         for place in (*fresh, *(place for place in places if chapter.name in place.stale)):
@@ -118,19 +116,17 @@ def source_runs(places: Sequence[RunPlan], chapters: Sequence[Chapter]) -> dict[
             # What is there is known by its content: made again elsewhere it may come out otherwise.
             there = place.run.result(chapter.name).artifact_digest() if place in fresh else key
             content[own, chapter.name] = content.get((home, chapter.name), there)
-            homes.setdefault(own, {})[chapter.name] = home
-    return homes
+            place.homes[chapter.name] = home
+    return places
 
 
-def pending_jobs(
-    places: Sequence[RunPlan], chapters: Sequence[Chapter], homes: Mapping[str, Mapping[str, str]]
-) -> list[tuple[RunPlan, Chapter]]:
+def pending_jobs(places: Sequence[RunPlan], chapters: Sequence[Chapter]) -> list[tuple[RunPlan, Chapter]]:
     """Return what is to be executed: in which run which chapter."""
     return [
         (place, chapter)
         for place in places
         for chapter in chapters
-        if chapter.name in place.stale and homes[place.run.name][chapter.name] == place.run.name
+        if chapter.name in place.stale and place.homes[chapter.name] == place.run.name
     ]
 
 
@@ -145,7 +141,7 @@ def plan_runs(
     if not update:
         _require_same(requests, chapters)
     places = plan_of(requests, chapters)
-    return places, pending_jobs(places, chapters, source_runs(places, chapters))
+    return places, pending_jobs(places, chapters)
 
 
 def require_runnable(requests: Mapping[str, Request], names: Sequence[str]) -> None:
@@ -242,21 +238,20 @@ def make_runs(
         for name in requests:
             repair(open_run(name), chapters)
         places = plan_of(requests, chapters)
-        homes = source_runs(places, chapters)
-        work = pending_jobs(places, chapters, homes)
+        work = pending_jobs(places, chapters)
         # What is refused now makes no run, and changes none.
         suite().prepare([place.parameters[chapter.name] for place, chapter in work])
         making = {(chapter.name, place.run.name) for place, chapter in work}
         for place in places:
             write_record(place.run, place.request, place.parameters)
-            _take(place, homes, lambda name, home: (name, home) not in making)
+            _take(place, lambda name, home: (name, home) not in making)
             write_record(place.run, place.request, place.parameters)
         if count == 1 and current:
             make_current(places[0].run)
         if not work:
             return places, {}
         board, since = places[0].run.work, now()
-        jobs = [_job(place, chapter, homes[place.run.name], making) for place, chapter in work]
+        jobs = [_job(place, chapter, making) for place, chapter in work]
         first, models = places[0].request.profile, places[0].parameters
         seconds = {each.name: each.expected(first, models[each.name]) for each in chapters}
         try:
@@ -270,26 +265,24 @@ def make_runs(
                 priorities={name: longest_chain(name, seconds) for name in seconds},
             )
             for place in places:
-                _take(place, homes, lambda name, home: finished_file(board, name, home).exists())
+                _take(place, lambda name, home: finished_file(board, name, home).exists())
         finally:
             for place in places:
                 write_record(place.run, place.request, place.parameters)
         return places, _faults(board, plan_of(requests, chapters), work, since, ended)
 
 
-def _take(
-    place: RunPlan, homes: Mapping[str, Mapping[str, str]], is_there: Callable[[str, str], bool]
-) -> None:
+def _take(place: RunPlan, is_there: Callable[[str, str], bool]) -> None:
     """Have what other runs have made for ``place`` and ``is_there``."""
-    for name, home in homes[place.run.name].items():
+    for name, home in place.homes.items():
         if home != place.run.name and is_there(name, home):
             place.run.result(name).copy_from(open_run(home).result(name))
 
 
-def _job(place: RunPlan, chapter: Chapter, home: Mapping[str, str], making: set[tuple[str, str]]) -> QueueJob:
+def _job(place: RunPlan, chapter: Chapter, making: set[tuple[str, str]]) -> QueueJob:
     """Return the job that executes ``chapter`` in its run. What another run makes now is taken from there."""
-    run, name = place.run, chapter.name
-    needs = {other: home[other] for other in chapter.upstream if (other, home[other]) in making}
+    run, name, homes = place.run, chapter.name, place.homes
+    needs = {other: homes[other] for other in chapter.upstream if (other, homes[other]) in making}
     shared = {other: where for other, where in needs.items() if where != run.name}
     write_json(run.inputs_file(name), place.inputs[name] | {"shared": shared})
     run.progress_file(name).unlink(missing_ok=True)

@@ -21,7 +21,7 @@ from ferbook.book import chapters, suite
 from ferbook.claims import CERTAINTIES, OWN_CLAIMS, PaperClaim
 from ferbook.errors import require_name
 from ferbook.page.figure import store_figure
-from ferbook.page.style import BLUE, INK, MUTED, RULE, VERMILION, WIDTH, Drawn, Mark
+from ferbook.page.style import BLUE, INK, MUTED, RULE, VERMILION, WIDTH, Drawn, Mark, in_percent
 from ferbook.rule import MOST, TRACE, RuleAnswer
 from ferbook.text import bounds_text
 
@@ -172,7 +172,6 @@ _ROW_HEIGHTS = {"degree": 0.47, "difference": 0.3}
 _DEGREE_LIMITS = (-0.5, 2.1)
 # Behind a row's name, so that no line crosses it.
 _GROUND = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-_NAMES = {"points": "percentage points"}
 _CAPTION = (
     "A row for each claim: its number with the 95 % interval, and its answer. Filled marks hold after "
     "correction for all claims, hollow ones do not. Pale bars span differences too small to matter; dotted "
@@ -182,7 +181,7 @@ _CAPTION = (
 
 def _axis_of(claim: PaperClaim) -> str:
     """Return the axis that a claim is drawn on: degrees share one, differences those of their unit."""
-    unit = _NAMES.get(claim.unit, claim.unit) or claim.quantity
+    unit = "percentage points" if claim.unit == "points" else claim.unit or claim.quantity
     return "" if claim.form == "degree" else unit
 
 
@@ -230,9 +229,9 @@ def answers_figure(answers: Answers, alt: str) -> Drawn:
                 _mark_beyond(axes, ends, height)
                 words = f"{each.main.claim.short}, {who}: {answer.sized(estimate)}; {answer.word}"
                 hover.append(Mark(axes, estimate.value, height, words))
-                told = {"claim": each.main.claim.short, "run": who, "metric": answer.claim.decided_by}
-                bounds = {name: getattr(estimate, name) for name in ("value", "low", "high")}
-                data.append(told | bounds | {"answer": answer.word, "holds": answer.holds})
+                interval = estimate.value, estimate.low, estimate.high
+                about = each.main.claim.short, who, answer.claim.decided_by
+                data.append((*about, *interval, answer.word, answer.holds))
     if len(handles) > 1:
         figure.legend(handles.values(), handles, loc="outside upper left", ncols=2)
     columns = ["claim", "run", "metric", "value", "low", "high", "answer", "holds"]
@@ -244,11 +243,10 @@ def _dress(axes: Axes, unit: str, rows: Sequence[Answered], degrees: bool) -> No
     if any(each.main.claim.polarity != "more_than" for each in rows):
         title += "; left of 0 the comparison is better"
     axes.set_title("Degree: 0 % is the lower, 100 % the upper control" if degrees else title, weight="bold")
-    axes.set_ylim(len(rows) - 0.55 if degrees else len(rows) - 0.6, -0.6)
+    axes.set_ylim(len(rows) - (0.55 if degrees else 0.6), -0.6)
     axes.yaxis.set_visible(False)
     axes.spines["left"].set_visible(False)
     axes.axvline(0, color=INK, linestyle="--", linewidth=1, zorder=1)
-    share = degrees or any(each.main.estimate and each.main.estimate.unit == "share" for each in rows)
     if degrees:
         axes.set(xlim=_DEGREE_LIMITS, xticks=[0, MOST, 1])
         axes.axvline(1, color=INK, linestyle="--", linewidth=1, zorder=1)
@@ -262,8 +260,8 @@ def _dress(axes: Axes, unit: str, rows: Sequence[Answered], degrees: bool) -> No
             )
         axes.xaxis.set_major_locator(ticker.MaxNLocator(5))
         axes.margins(x=0.06)
-    if share:
-        axes.xaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %".replace("-", "−"))
+    if degrees or any(each.main.estimate and each.main.estimate.unit == "share" for each in rows):
+        in_percent(axes.xaxis)
 
 
 def _name_row(axes: Axes, place: int, answer: ClaimAnswer, degrees: bool) -> None:

@@ -8,7 +8,11 @@ from matplotlib import pyplot
 
 from ferbook import paths
 from ferbook.answers import STORED_NETWORKS, Answered, Answers, Evidence, answer_all, answers_of
-from ferbook.answers_page import (
+from ferbook.book import chapters
+from ferbook.claims import Claims, read_claims
+from ferbook.errors import ParameterError
+from ferbook.estimate import Estimate
+from ferbook.page.answers_page import (
     ANSWER_PLACE,
     LOG_PLACE,
     PLACE,
@@ -20,10 +24,6 @@ from ferbook.answers_page import (
     table_row,
     with_answers,
 )
-from ferbook.book import chapters
-from ferbook.claims import Claims, read_claims
-from ferbook.errors import ParameterError
-from ferbook.estimate import Estimate
 
 TABLE = [["**trained**", "training.kappa"], ["untrained", "training.untrained"]]
 SHARED = {"claim": "It is.", "why": "w", "certainty": "N", "absolute": "It is {training.kappa:interval}."}
