@@ -17,15 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.look.layers import (
-    PICTURE,
-    TIED,
-    Call,
-    example_picture,
-    standardiser,
-    taken_by,
-    way_to,
-)
+from fer_lib.look.layers import PICTURE, TIED, Call, example_picture, standardiser, taken_by, way_to
 from fer_lib.nets.classifier import Sum, evaluating
 from ferbook.errors import ParameterError
 
@@ -86,7 +78,8 @@ def sliding(call: Call) -> Sliding:
         slide = Sliding(*(_square(call, name) for name in names if hasattr(module, name)))
         return replace(slide, straddles=slide.padding > 0 or getattr(module, "ceil_mode", False))
     if kind is nn.AdaptiveAvgPool2d:
-        return Sliding(*_parts(call))
+        kernel = _part(call)
+        return Sliding(kernel, kernel)
     raise _refused(call, "there is no rule to go back through such a module")
 
 
@@ -106,14 +99,13 @@ def _square(call: Call, name: str) -> int:
     return value
 
 
-def _parts(call: Call) -> tuple[int, int]:
-    """Kernel and stride of an adaptive mean that cuts its input into equal squares."""
+def _part(call: Call) -> int:
+    """Side of the equal squares into which an adaptive mean cuts its input."""
     sides = {(before, after) for before, after in zip(call.given[2:], call.shape[2:], strict=True)}
     kernels = {before // after for before, after in sides}
     if len(kernels) > 1 or any(before % after for before, after in sides):
         raise _refused(call, f"it does not cut maps of {call.given[2:]} into equal squares")
-    kernel = kernels.pop()
-    return kernel, kernel
+    return kernels.pop()
 
 
 def fields_below(way: dict[int, Call]) -> dict[int, ReceptiveField]:

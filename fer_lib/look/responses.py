@@ -59,20 +59,17 @@ def maximal_responses(
     if not len(faces):
         raise DataError(f"face set {faces.name!r} holds no picture to ask the network about")
     find_layer(model, layer, once=True)
-    weight = next(model.parameters())
-    home, end = weight.device, 0
+    weight, parts = next(model.parameters()), []
+    home = weight.device
     model.to(device or home)
     try:
         for pictures in batches(faces.pixels, batch_size, device=device or home):
             maps = maps_of(model, layer, pictures.to(weight.dtype), dtype)
             values, indices = extrema(maps)
-            if not end:
-                maxima = np.empty((len(faces), maps.shape[1]), np.float32)
-                places = np.empty(maxima.shape, np.int32)
-            rows = slice(end, end := end + len(values))
-            maxima[rows], places[rows] = values.float().cpu().numpy(), indices.cpu().numpy()
+            parts.append((values.float().cpu().numpy(), indices.int().cpu().numpy()))
     finally:
         model.to(home)
+    maxima, places = (np.concatenate(part) for part in zip(*parts, strict=True))
     wrong = np.argwhere(~np.isfinite(maxima))
     if len(wrong):
         picture, number = wrong[0]

@@ -80,12 +80,6 @@ def _measured(one: np.ndarray, other: np.ndarray, where: np.ndarray) -> dict[str
     }
 
 
-REMAINDER_LIMIT = 0.1
-"""Similarity beyond the floor that may remain: from 0.1 on, Cohen (1988) calls a correlation small, below it
-none to speak of.
-"""
-
-
 def cascading_randomisation(
     model: nn.Module,
     faces: FaceSet,

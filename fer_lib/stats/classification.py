@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 
-from fer_lib.stats.resampling import CONFIDENCE, bootstrap, cluster_sums, mean_of_defined
+from fer_lib.stats.resampling import CONFIDENCE, bootstrap, cluster_sums, mean_of_defined, quotient
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
@@ -43,28 +43,23 @@ def confusion_sums(
     return counts.reshape(len(names), n_classes, n_classes)
 
 
-def _shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """``part / whole``, not a number where there is no whole."""
-    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)
-
-
 def _diagonal(totals: np.ndarray) -> np.ndarray:
     return np.diagonal(totals, axis1=-2, axis2=-1)
 
 
 def accuracy_of(totals: np.ndarray) -> np.ndarray:
     """Accuracy (draws,) of confusion matrices (draws, classes, classes)."""
-    return _shares(_diagonal(totals).sum(-1), totals.sum((-2, -1)))
+    return quotient(_diagonal(totals).sum(-1), totals.sum((-2, -1)))
 
 
 def balanced_accuracy_of(totals: np.ndarray) -> np.ndarray:
     """Mean recall (draws,) over the classes that occur in each confusion matrix (draws, classes, classes)."""
-    return mean_of_defined(_shares(_diagonal(totals), totals.sum(-1)))
+    return mean_of_defined(quotient(_diagonal(totals), totals.sum(-1)))
 
 
 def macro_f1_of(totals: np.ndarray) -> np.ndarray:
     """Mean F1 (draws,) over the classes that occur or are predicted in each confusion matrix."""
-    return mean_of_defined(_shares(2 * _diagonal(totals), totals.sum(-1) + totals.sum(-2)))
+    return mean_of_defined(quotient(2 * _diagonal(totals), totals.sum(-1) + totals.sum(-2)))
 
 
 def accuracy(labels: np.ndarray, predictions: np.ndarray, clusters: np.ndarray, **drawn: float) -> Estimate:

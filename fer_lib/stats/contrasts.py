@@ -87,11 +87,9 @@ def score_trainings(
         for answers in probabilities
     ]
     count = len(sums[0])
+    totals = np.stack([own.sum(axis=0, dtype=np.float64) for own in sums])
+    values = {name: measure(totals) for name, measure in SCORE_MEASURES.items()}
     replicates = {name: np.empty((len(table), draws)) for name in SCORE_MEASURES}
-    values = {name: np.empty(len(table)) for name in SCORE_MEASURES}
-    for row, own in enumerate(sums):
-        for name, measure in SCORE_MEASURES.items():
-            values[name][row] = measure(own.sum(axis=0, dtype=np.float64)[None])[0]
     first = 0
     for part in cluster_weights(count, draws, seed):
         weights, block = part.astype(np.float32), slice(first, first + len(part))

@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 from scipy.stats import t
 
+from fer_lib.stats.resampling import CONFIDENCE
 from fer_lib.stats.two_way import PEOPLE_GROUPS
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate, Unit
@@ -103,7 +104,6 @@ def degree_and_room(
     *,
     same_networks: bool = False,
     unit: Unit = "",
-    level: float = 0.95,
 ) -> tuple[Estimate, Estimate]:
     """Estimate the degree (measure − floor) / (ceiling − floor), and the distance ceiling − floor.
 
@@ -116,8 +116,6 @@ def degree_and_room(
         network, for instance. Else networks of different roles are independent.
     unit : str
         Unit of the distance.
-    level : float
-        Coverage of both intervals.
 
     Returns
     -------
@@ -149,8 +147,8 @@ def degree_and_room(
     how = f"Fieller's, Student's t, over networks and {len(measure.without)} groups of people"
     ratio = gain / room
     error = max(0.0, roles.covariance(width, width)) ** 0.5
-    far = t.ppf((1 + level) / 2, roles.freedom(width)) * error
-    described = {"n": networks, "level": level}
+    far = t.ppf((1 + CONFIDENCE) / 2, roles.freedom(width)) * error
+    described = {"n": networks, "level": CONFIDENCE}
     breadth = Estimate(
         room,
         room - far,
@@ -161,7 +159,7 @@ def degree_and_room(
         **described,
     )
     joint = above - ratio * width
-    student = t.ppf((1 + level) / 2, roles.freedom(joint))
+    student = t.ppf((1 + CONFIDENCE) / 2, roles.freedom(joint))
     bounds = _fieller(
         (gain, room),
         [roles.covariance(*pair) for pair in ((above, above), (above, width), (width, width))],

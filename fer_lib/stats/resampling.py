@@ -159,19 +159,22 @@ def interval(
     return Estimate(value, low, high, how=how, freedom=freedom or clusters - 1, **about)
 
 
+def quotient(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """float64 (…): ``part / whole``, NaN where ``whole`` is 0."""
+    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole != 0)
+
+
 def mean_of_defined(values: np.ndarray, axis: int = -1) -> np.ndarray:
     """The mean of ``values`` along ``axis`` over those that are finite; NaN where none is."""
     finite = np.isfinite(values)
-    total, number = np.where(finite, values, 0).sum(axis), finite.sum(axis)
-    return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+    return quotient(np.where(finite, values, 0).sum(axis), finite.sum(axis))
 
 
 def ratio(totals: np.ndarray) -> np.ndarray:
     """float64 (…): of totals (…, 2 or more) the first over the second, the mean where these are a sum and a
     count; not a number where there is nothing to divide by.
     """
-    whole = totals[..., 1]
-    return np.divide(totals[..., 0], whole, out=np.full(whole.shape, np.nan), where=whole != 0)[()]
+    return quotient(totals[..., 0], totals[..., 1])[()]
 
 
 def bootstrap(

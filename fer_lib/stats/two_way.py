@@ -106,7 +106,7 @@ def networks_and_draws(values: np.ndarray, people: int, **about: object) -> Esti
     return two_way_interval(float(mean[0]), mean[1:], people, errors, besides=remark, **about)
 
 
-def people_groups(people: np.ndarray, groups: int = PEOPLE_GROUPS, seed: int = 0) -> np.ndarray:
+def people_groups(people: np.ndarray, groups: int = PEOPLE_GROUPS) -> np.ndarray:
     """int64 (N,): the group, from 0, of each picture; ``people`` (N,) are dealt to ``groups`` at random, as
     evenly as can be.
 
@@ -120,7 +120,7 @@ def people_groups(people: np.ndarray, groups: int = PEOPLE_GROUPS, seed: int = 0
         raise DataError(f"picture {(codes < 0).argmax()} is of nobody: give it a person of its own")
     if len(names) < groups:
         raise DataError(f"{len(names)} people make no {groups} groups: ask for fewer, or add people")
-    return np.random.default_rng(seed).permutation(np.arange(len(names)) % groups)[codes]
+    return np.random.default_rng(0).permutation(np.arange(len(names)) % groups)[codes]
 
 
 def all_but_one(people: np.ndarray, groups: int) -> list[np.ndarray]:

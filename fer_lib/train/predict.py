@@ -109,11 +109,10 @@ def clip_features(model: Classifier, clips: Clips, *, dtype: torch.dtype | None 
     """float32 (C, T, F): the features of every frame of ``clips`` in the order of time, zero behind a clip's
     end; computed in ``dtype`` as by ``collected``.
     """
-    inside = clips.rows >= 0
-    rows, places = np.unique(clips.rows[inside], return_inverse=True)
+    rows, places = np.unique(clips.rows[clips.inside], return_inverse=True)
     own = features_of(model, clips.faces.select(rows), dtype=dtype)
     features = np.zeros((*clips.rows.shape, own.shape[1]), np.float32)
-    features[inside] = own[places]
+    features[clips.inside] = own[places]
     return features
 
 

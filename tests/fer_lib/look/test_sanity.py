@@ -10,7 +10,6 @@ from fer_lib.look.deconvolution import Projections, project
 from fer_lib.look.layers import maps_of
 from fer_lib.look.responses import maximal_responses
 from fer_lib.look.sanity import (
-    REMAINDER_LIMIT,
     cascading_randomisation,
     correlation,
     correlations,
@@ -22,6 +21,8 @@ from fer_lib.nets.zero_bias import ZeroBiasCNN
 from ferbook.errors import DataError, ParameterError
 
 METHODS = ("deconv", "guided", "gradient")
+REMAINDER_LIMIT = 0.1
+"""From 0.1 on, Cohen (1988) calls a correlation small, below it none to speak of."""
 
 
 @pytest.fixture(scope="module", autouse=True)
