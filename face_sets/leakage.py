@@ -23,12 +23,11 @@ def copy_groups(faces: FaceSet) -> np.ndarray:
 
     Returns int64 (N,); numbers follow first appearance, from 0.
     """
-    numbers: dict[bytes, int] = {}
-    return np.fromiter(
-        (numbers.setdefault(picture.tobytes(), len(numbers)) for picture in faces.pixels),
-        np.int64,
-        len(faces),
-    )
+    return pd.factorize(_contents(faces))[0].astype(np.int64)
+
+
+def _contents(faces: FaceSet) -> pd.Series:
+    return pd.Series([picture.tobytes() for picture in faces.pixels], dtype=object)
 
 
 def exact_copies(faces: FaceSet, inside: str = "train") -> np.ndarray:
@@ -208,5 +207,4 @@ def _names(faces: FaceSet) -> pd.Series:
 
 def _copied(first: FaceSet, second: FaceSet) -> np.ndarray:
     """bool (len(second),): pictures of ``second`` that equal one of ``first``."""
-    contents = {picture.tobytes() for picture in first.pixels}
-    return np.fromiter((picture.tobytes() in contents for picture in second.pixels), bool, len(second))
+    return _contents(second).isin(_contents(first)).to_numpy()

@@ -180,13 +180,11 @@ def source_status(name: str) -> dict:
         first missing thing or None.
     """
     source = named_source(name)
-    status = {"state": "found", "found": True, "place": "generated", "missing": None}
-    if source.layouts:
-        folder, missing = _place(source)
-        status |= {"place": str(folder), "missing": missing}
-        if status["missing"]:
-            status |= {"state": "incomplete" if folder.is_dir() else "not found", "found": False}
-    return status
+    if not source.layouts:
+        return {"state": "found", "found": True, "place": "generated", "missing": None}
+    folder, missing = _place(source)
+    state = "found" if not missing else "incomplete" if folder.is_dir() else "not found"
+    return {"state": state, "found": not missing, "place": str(folder), "missing": missing}
 
 
 def require_source(name: str) -> None:

