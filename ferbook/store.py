@@ -14,7 +14,7 @@ from typing import TypeVar
 import yaml
 from pydantic import BaseModel
 
-from ferbook import paths
+from ferbook import paths, records
 from ferbook.book import chapters, suite
 from ferbook.environment import committed_file, git_commit, held, now
 from ferbook.errors import DataError, ParameterError, RunStoreError, nearest_name, require_name
@@ -30,15 +30,6 @@ from ferbook.files import (
     remove,
     whole_folder,
     write_atomically,
-)
-from ferbook.records import (
-    ChapterRecord,
-    Manifest,
-    RunRecord,
-    read_json,
-    read_vouched,
-    record_of,
-    require_form,
 )
 
 Content = TypeVar("Content", bound=BaseModel)
@@ -116,11 +107,11 @@ class ChapterResult:
     def _manifest(self) -> dict:
         if self.folder.is_symlink():
             raise RunStoreError(f"{self.folder}: a link; a chapter's folder lies in its run")
-        return read_json(self.folder / DONE, Manifest)
+        return records.read_json(self.folder / DONE, records.Manifest)
 
     def _vouched(self, name: str, most: int = LARGEST_RECORD) -> bytes:
         """Return the content of a file; in a finished chapter its checksum must be that in ``DONE.json``."""
-        content, manifest = read_vouched(self.folder / name, most), self.done()
+        content, manifest = records.read_vouched(self.folder / name, most), self.done()
         if manifest and manifest["files"].get(name) != hashlib.sha256(content).hexdigest():
             raise RunStoreError(
                 f"{self.folder / name}: differs from its checksum in {DONE}; run the chapter again"
@@ -173,7 +164,7 @@ class ChapterResult:
         Outside a repository the reference is trusted as the code that it came with.
         """
         file, noted = self.folder / DONE, paths.local_results()
-        manifest = read_vouched(file, LARGEST_RECORD)
+        manifest = records.read_vouched(file, LARGEST_RECORD)
         lines = noted.read_text(encoding="utf-8").split() if noted.is_file() else ()
         if hashlib.sha256(manifest).hexdigest() in lines or committed_file(file) == manifest:
             return True
@@ -197,7 +188,7 @@ class ChapterResult:
         """Return the content of ``metrics.json``. Raises RunStoreError for a damaged file."""
         file = self.folder / "metrics.json"
         try:
-            entries = record_of(file, self._vouched(file.name))
+            entries = records.record_of(file, self._vouched(file.name))
             return {name: Estimate.from_json(entry) for name, entry in entries.items()}
         except DataError as fault:
             raise RunStoreError(f"{file}: {fault}; run the chapter again") from fault
@@ -227,10 +218,10 @@ class ChapterResult:
                 f"{self.chapter} again"
             ) from fault
 
-    def record(self) -> ChapterRecord:
+    def record(self) -> records.ChapterRecord:
         """Return ``record.json``: what the chapter noted of its data, device, time, figures and tables."""
-        file, form = self.folder / "record.json", suite().record or ChapterRecord
-        return form.model_validate(record_of(file, self._vouched(file.name), form))
+        file, form = self.folder / "record.json", suite().record or records.ChapterRecord
+        return form.model_validate(records.record_of(file, self._vouched(file.name), form))
 
     def summary(self) -> dict:
         """Return how the finished chapter was made: parameters, packages, data, device, time, commit.
@@ -340,7 +331,7 @@ class Run:
         remedy = f"remove {self.folder}, and `ferbook run --run {self.name}` starts the run anew"
         content = read_yaml(self.record_file, RunStoreError, f"; {remedy}", most=LARGEST_RUN_RECORD)
         try:
-            record = require_form(plain_values(content), RunRecord)
+            record = records.require_form(plain_values(content), records.RunRecord)
             request = record["request"]
             require_name("profile", request["profile"], suite().profiles)
             # Every chapter takes what names a run, in every edition of the book.
@@ -402,8 +393,8 @@ def open_run(name: str) -> Run:
 
 def all_runs() -> list[Run]:
     """Return every run of the store, by name."""
-    records = sorted(paths.runs_dir().glob("*/run.yaml"))
-    return [Run(f.parent.name, f.parent) for f in records if f.is_file() and _NAME.fullmatch(f.parent.name)]
+    found = sorted(paths.runs_dir().glob("*/run.yaml"))
+    return [Run(f.parent.name, f.parent) for f in found if f.is_file() and _NAME.fullmatch(f.parent.name)]
 
 
 def exclusive(run: Run) -> AbstractContextManager[None]:

@@ -14,20 +14,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ferbook.page.style import (
-    BLUE,
-    INK,
-    MUTED,
-    ORANGE,
-    RULE,
-    SKY,
-    SMALLEST,
-    VERMILION,
-    WIDTH,
-    Drawn,
-    FigureError,
-    Mark,
-)
+from ferbook.page import style
 
 # Bytes: runs are committed.
 LARGEST_PNG = 100_000
@@ -39,13 +26,13 @@ _FONTS = "'DejaVu Sans', Verdana, sans-serif"
 # cells and pictures are the same in every theme.
 _INKS = {
     "#ffffff": "ground",
-    INK: "ink",
-    MUTED.lower(): "muted",
-    RULE.lower(): "rule",
-    BLUE: "blue",
-    VERMILION: "vermilion",
-    ORANGE: "orange",
-    SKY: "sky",
+    style.INK: "ink",
+    style.MUTED.lower(): "muted",
+    style.RULE.lower(): "rule",
+    style.BLUE: "blue",
+    style.VERMILION: "vermilion",
+    style.ORANGE: "orange",
+    style.SKY: "sky",
 }
 # White text lies on a dark cell and is not replaced.
 _COLOUR = re.compile(r"<text[^>]*#ffffff[^>]*>|\b(fill|stroke): (#[0-9a-f]{6})")
@@ -59,7 +46,7 @@ _POINT = 6
 _MOST_POINTS = 24
 
 
-def svg_of(name: str, plot: Drawn) -> str:
+def svg_of(name: str, plot: style.Drawn) -> str:
     """Return the figure ``name`` as SVG, the same bytes each time it is drawn.
 
     Raises
@@ -67,22 +54,24 @@ def svg_of(name: str, plot: Drawn) -> str:
     FigureError
         For a figure wider than ``WIDTH`` and for text smaller than ``SMALLEST`` points.
     """
-    if plot.figure.get_figwidth() > WIDTH:
-        raise FigureError(f"figure {name!r} is {plot.figure.get_figwidth():g} inches wide, more than {WIDTH}")
+    if (width := plot.figure.get_figwidth()) > style.WIDTH:
+        raise style.FigureError(f"figure {name!r} is {width:g} inches wide, more than {style.WIDTH}")
     picture = io.StringIO()
     plot.figure.savefig(picture, format="svg", metadata={"Date": None})
     svg = picture.getvalue().replace("'DejaVu Sans'", _FONTS)
     sizes = re.findall(r"<(?:text|tspan)[^>]*?font(?:-size)?: (?:\w+ )*([\d.]+)px[^>]*>([^<]*)", svg)
-    small = {html.unescape(text): size for size, text in sizes if float(size) < SMALLEST and text.strip()}
+    small = {
+        html.unescape(text): size for size, text in sizes if text.strip() and float(size) < style.SMALLEST
+    }
     if small:
         words = ", ".join(f"{text!r} has {size}" for text, size in list(small.items())[:6])
-        raise FigureError(
-            f"figure {name!r}: text below {SMALLEST} points cannot be read on a telephone: {words}"
+        raise style.FigureError(
+            f"figure {name!r}: text below {style.SMALLEST} points cannot be read on a telephone: {words}"
         )
     return svg
 
 
-def line_marks(figure: Figure) -> Iterator[Mark]:
+def line_marks(figure: Figure) -> Iterator[style.Mark]:
     """Yield the points of the lines in ``figure`` with their values as the axes format them; of lines without
     markers some places.
     """
@@ -99,7 +88,7 @@ def line_marks(figure: Figure) -> Iterator[Mark]:
                 values = (
                     f"{_name(axes, 'x')} {_value(axes.xaxis, x)}; {_name(axes, 'y')} {_value(axes.yaxis, y)}"
                 )
-                yield Mark(axes, x, y, f"{name}{values}")
+                yield style.Mark(axes, x, y, f"{name}{values}")
 
 
 def _name(axes: Axes, way: str) -> str:
@@ -121,7 +110,7 @@ def _value(axis: Axis, place: float) -> str:
     return names[int(np.abs(axis.get_majorticklocs() - place).argmin())]
 
 
-def _hover_elements(figure: Figure, marks: Sequence[Mark]) -> str:
+def _hover_elements(figure: Figure, marks: Sequence[style.Mark]) -> str:
     """Return the invisible SVG rectangles that show the text of ``marks`` when pointed at."""
     width, height = 72 * figure.get_size_inches()
     elements = []
@@ -168,7 +157,7 @@ def csv_of(numbers: pd.DataFrame) -> str:
     return numbers.to_csv(index=False, float_format="%.9g")
 
 
-def store_figure(folder: Path, name: str, plot: Drawn) -> str:
+def store_figure(folder: Path, name: str, plot: style.Drawn) -> str:
     """Store ``figures/<name>`` as ``.svg``, ``.png`` and ``.csv`` in ``folder``, close it and return
     it as HTML (``figure_html``). Raises FigureError as ``svg_of``.
     """
@@ -183,14 +172,14 @@ def store_figure(folder: Path, name: str, plot: Drawn) -> str:
     return page
 
 
-def unstored_figure(name: str, plot: Drawn) -> str:
+def unstored_figure(name: str, plot: style.Drawn) -> str:
     """Return a figure that no run stores as HTML, and close it. Raises FigureError as ``svg_of``."""
     page = _inlined(name, svg_of(name, plot), plot)
     pyplot.close(plot.figure)
     return page
 
 
-def _inlined(name: str, svg: str, plot: Drawn, links: bool = False) -> str:
+def _inlined(name: str, svg: str, plot: style.Drawn, links: bool = False) -> str:
     marks = _hover_elements(plot.figure, list(plot.hover or line_marks(plot.figure)))
     return figure_html(name, _inline(svg, name, plot.alt, marks), plot.caption, links)
 
