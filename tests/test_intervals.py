@@ -25,7 +25,6 @@ NO_INTERVALS = {
 """File -> what its quantiles are of; none bounds an estimate."""
 OVER_SEEDS = {
     "ferbook/estimate.py": {"Estimate", "stats"},
-    "book/transfer/drops.py": {"Estimate", "t"},  # the lowest of several bounds
 }
 """The mean of a number over runs of several seeds, which the engine compares, is its own."""
 

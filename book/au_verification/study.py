@@ -200,7 +200,7 @@ def candidates(
                 yield Candidate(READ_OUT, each.record.seed, *with_detectors(each.model, given, labels))
 
 
-def evaluate(
+def evaluated(
     each: Candidate, queries: Questions, *, store: bool = False, device: torch.device | None = None
 ) -> Iterator[tuple[str, Examined, Whole | None]]:
     """Evaluate the filters of one network and of its random mixtures: group, evaluation, and what it is made
@@ -245,7 +245,7 @@ def examine_all(
     answers: dict[str, list[Examined]] = {}
     behind: list[Whole] = []
     for each in candidates(cast, p, asked.aus, given):
-        for name, own, whole in evaluate(each, asked, store=not p.of_each and bool(behind), device=device):
+        for name, own, whole in evaluated(each, asked, store=not p.of_each and bool(behind), device=device):
             answers.setdefault(name, []).append(own)
             behind += [whole] * (whole is not None and not behind)
     return answers, behind[0]

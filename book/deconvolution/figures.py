@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from book.deconvolution.atlas import grey_levels, mean_picture
-from book.deconvolution.study import CEILING, FLOOR_ROLE, MEASURED, THE_CHANGE, overlap_means
+from book.deconvolution.study import CEILING, FLOOR_ROLE, MAIN_ROLE, THE_CHANGE, overlap_means
 from fer_lib.aus.projections import TRAINED_NETWORKS, UNTRAINED_NETWORKS, NetworkView
 from fer_lib.look.judge import MapBenchmark
 from fer_lib.look.responses import LayerView, extremum_counts
@@ -155,7 +155,7 @@ def _commonest_places(view: LayerView) -> pd.DataFrame:
 
 POPULATION_NAMES = {
     FLOOR_ROLE: "untrained",
-    MEASURED: "trained on emotions",
+    MAIN_ROLE: "trained on emotions",
     CEILING: "trained on units",
 }
 KIND_NAMES = {
@@ -177,7 +177,7 @@ def networks_strip(same: pd.DataFrame) -> style.Drawn:
     ``low``, ``high``.
     """
     means = overlap_means(same, "population")
-    return _overlap_figure(means, POPULATION_NAMES, MEASURED, "Maps from the same places of the same faces")
+    return _overlap_figure(means, POPULATION_NAMES, MAIN_ROLE, "Maps from the same places of the same faces")
 
 
 def localisation_dots(found: pd.DataFrame) -> style.Drawn:

@@ -66,7 +66,7 @@ def toy_network() -> nn.Sequential:
     return nn.Sequential(OrderedDict(zip(names, layers, strict=True))).eval().requires_grad_(False)
 
 
-OWN_ONE, MEASURED, CEILING, FLOOR_ROLE = "own", "trained", "units", "untrained"
+OWN_ONE, MAIN_ROLE, CEILING, FLOOR_ROLE = "own", "trained", "units", "untrained"
 """Whose maps they are: those of the run's own network, and of the three roles."""
 
 MAP_CONTROLS = ("field_edges", "field", "edges", "other_filter", "random")
@@ -126,19 +126,19 @@ def benchmarks_of(
     str
         Why those of the roles are not evaluated; empty if they are.
     """
-    groups, left_out = {MEASURED: list(own)}, ""
+    groups, left_out = {MAIN_ROLE: list(own)}, ""
     if p.pairs:
         try:
             both = networks_of_pair(p, p.pairs[0], own[0].record.network, stored)
         except DataError as fault:
             left_out = str(fault)
         else:
-            groups = dict(zip((MEASURED, CEILING), both, strict=True))
+            groups = dict(zip((MAIN_ROLE, CEILING), both, strict=True))
             groups |= {} if p.population else {OWN_ONE: list(own[:1])}
     models = {name: [(each.name, each.model) for each in networks] for name, networks in groups.items()}
     fewest = min(len(networks) for name, networks in models.items() if name != OWN_ONE)
     models[FLOOR_ROLE] = [
-        (f"untrained {seed}", untrained_network(models[MEASURED][0][1], seed))
+        (f"untrained {seed}", untrained_network(models[MAIN_ROLE][0][1], seed))
         for seed in range(min(p.untrained, fewest))
     ]
     return {
@@ -247,10 +247,10 @@ def overlap_metrics(found: pd.DataFrame, same: pd.DataFrame) -> tuple[dict[str, 
         metrics[name] = networks_and_people(values, **ABOUT_OVERLAP)
     lead = own["ours"] - own["field_edges"]
     metrics["iou_over_edges"] = networks_and_people(lead, **ABOUT_OVERLAP | {"limits": (-1, 1)})
-    places = {role: _values(same[same["population"].eq(role)]) for role in (FLOOR_ROLE, MEASURED, CEILING)}
+    places = {role: _values(same[same["population"].eq(role)]) for role in (FLOOR_ROLE, MAIN_ROLE, CEILING)}
     for role, values in places.items():
         if len(values):
-            prefix = "" if role == MEASURED else f"{role}_"
+            prefix = "" if role == MAIN_ROLE else f"{role}_"
             metrics[f"{prefix}iou_at_same_places"] = networks_and_people(values, **ABOUT_OVERLAP)
     number = min(map(len, places.values()))
     metrics["networks_of_each_role"] = Estimate(number, unit="count")

@@ -50,7 +50,7 @@ def clip_recipes(p: "MicroExpressionsParameters") -> list[ClipRecipe]:
     ]
 
 
-def in_groups(protocol: Protocol, groups: int) -> Protocol:
+def leave_groups_out(protocol: Protocol, groups: int) -> Protocol:
     """Leave out groups of people where ``protocol`` leaves out one person at a time.
 
     Person i of the sorted people is in group i modulo ``groups``; the next tenth of the groups validates. The

@@ -28,7 +28,7 @@ CONDITIONS = {
 }
 """Name of each condition on the page."""
 
-TESTED, SEEN = "held-out people", "training pictures"
+TESTED, TRAINED_ON = "held-out people", "training pictures"
 
 
 def tested_networks(scored: TrainingScores, stored: TrainingScores | None = None) -> Drawn:
@@ -59,7 +59,7 @@ def tested_networks(scored: TrainingScores, stored: TrainingScores | None = None
     means = data.drop_duplicates(["group", "condition"]).rename(columns={"mean": "value"})
     dots = means.assign(kind=baseline[means.index], series=TESTED, note=means["value"].map(percent))
     seen = data.groupby(["group", "condition"])["train_accuracy"].transform("mean").loc[means.index]
-    own = dots.assign(series=SEEN, value=seen, low=np.nan, high=np.nan, note="")
+    own = dots.assign(series=TRAINED_ON, value=seen, low=np.nan, high=np.nan, note="")
     texts = [
         (f"{name}: " if stored else "")
         + listing([f"{row.label} {percent(row.value)}" for row in part.itertuples()])

@@ -8,15 +8,14 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
 
 from book.transfer.study import TransferStudy
 from face_sets.faceset import FaceSet
 from face_sets.leakage import independent_groups
 from fer_lib.stats.classification import calibration_error
 from fer_lib.stats.contrasts import POINTS, TrainingScores, contrast_of_sets, mean_score, score_trainings
-from fer_lib.stats.degree import Role, degree_and_room
-from fer_lib.stats.resampling import CONFIDENCE, RERUN_TOLERANCE, bootstrap, cluster_sums
+from fer_lib.stats.degree import Role, degree_and_room, lowest_of
+from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, cluster_sums
 from fer_lib.stats.two_way import PEOPLE_GROUPS, all_but_one
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
@@ -157,35 +156,18 @@ def pair_degree(recalls: Mapping[str, np.ndarray], source: str, target: str, cla
 def lowest_degree(pairs: Sequence[PairDegree]) -> Estimate | None:
     """The lowest degree of several ``pairs``, for a claim about every one of them.
 
-    It lies above a bound only if all do, so its lower end is the lowest of all lower ends, whichever pair has
-    the lowest value (an intersection-union test: Berger 1982, Technometrics 24: 295). One of many may lie
-    below a bound by chance, so upper ends are Bonferroni's before the lowest is taken. A pair that exceeds 1
-    counts among the many and bounds nothing. None where no pair has a degree; without an interval where a
-    pair may have any.
+    Its interval is that of ``stats.degree.lowest_of``; a pair that exceeds 1 counts among the many and bounds
+    nothing. None where no pair has a degree; without an interval where a pair may have any.
     """
     degrees = [each.degree for each in pairs if each.degree]
     if not degrees:
         return None
-    value, bounded = min(one.value for one in degrees), [one for one in degrees if one.low is not None]
+    value = min(one.value for one in degrees)
     if unknown := [each.uncertain for each in pairs if each.uncertain]:
         return Estimate(value, why=unknown[0])
-    if not bounded:
+    if all(one.low is None for one in degrees):
         return Estimate(value, why="every pair lies above 1: no set's own networks are a ceiling")
-    tail = (1 - CONFIDENCE) / 2
-    freedoms = [one.freedom or np.inf for one in bounded]
-    highs = [
-        one.value + (one.high - one.value) * t.isf(tail / len(pairs), own) / t.isf(tail, own)
-        for one, own in zip(bounded, freedoms, strict=True)
-    ]
-    freedom = min(freedoms)
-    return Estimate(
-        value,
-        min(one.low for one in bounded),
-        max(min(highs), value),
-        n=min(one.n for one in bounded),
-        how=f"lowest lower end of {len(pairs)} pairs, upper end corrected for so many; {bounded[0].how}",
-        freedom=freedom if np.isfinite(freedom) else None,
-    )
+    return lowest_of(degrees, len(pairs))
 
 
 def lowest_metrics(pairs: Sequence[PairDegree]) -> dict[str, Estimate]:

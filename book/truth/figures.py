@@ -51,7 +51,7 @@ SHOWN_MAPS = ("gradient", "deconv", "guided", "occlusion", "grad_cam", "field_ed
 """Maps of one neuron that are drawn."""
 
 
-SCALES = {"correctness": "rank corr.", "right_unit": "energy", "sanity": "1 − corr."}
+SCORE_SCALES = {"correctness": "rank corr.", "right_unit": "energy", "sanity": "1 − corr."}
 """What the axis of each score measures."""
 
 
@@ -120,7 +120,7 @@ def verdict_dots(table: pd.DataFrame) -> Drawn:
     rows, axis, passed = [], {}, dict.fromkeys(methods, 0)
     for question in MAP_QUESTIONS:
         panel = question.score.replace("_", " ") + ", lead" * question.ahead
-        axis[panel] = Axis("", question.bound, label=SCALES[question.score])
+        axis[panel] = Axis("", question.bound, label=SCORE_SCALES[question.score])
         for method in methods:
             estimate = question_estimate(own, method, question)
             passed[method] += answer(estimate, question.bound) == "yes"

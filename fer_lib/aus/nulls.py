@@ -212,7 +212,7 @@ def _groups(strata: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return groups
 
 
-MOST_VALUES = 2**27
+MOST_NULL_VALUES = 2**27
 """Values (permutations × filters × action units) held at a time: 512 MiB in float32."""
 
 MOST_LABELS = 2**24
@@ -344,7 +344,7 @@ def permutation_null(
     excess, unskewed = scores.copy(), scores.copy()
     largest = np.full(permutations, -np.inf)
     alive = np.flatnonzero(~(dead | rare))
-    at_once = max(1, MOST_VALUES // ((1 + permutations) * len(units)))
+    at_once = max(1, MOST_NULL_VALUES // ((1 + permutations) * len(units)))
     for start in range(0, len(alive), at_once):
         filters = alive[start : start + at_once]
         shown = presence.present[:, units]

@@ -178,6 +178,31 @@ def degree_and_room(
     return Estimate(ratio, low, high, how=how, freedom=freedom, **described), breadth
 
 
+def lowest_of(degrees: Sequence[Estimate], compared: int) -> Estimate:
+    """Estimate the lowest of several degrees, for a claim about every one of ``compared`` pairs.
+
+    It lies above a bound only if all do, so its lower end is the lowest of all lower ends, whichever degree
+    is lowest (an intersection-union test: Berger 1982, Technometrics 24: 295). One of many may lie below a
+    bound by chance, so upper ends are Bonferroni's before the lowest is taken. Some degree must have an
+    interval; those without bound nothing.
+    """
+    value, bounded = min(one.value for one in degrees), [one for one in degrees if one.low is not None]
+    tail, freedoms = (1 - CONFIDENCE) / 2, [one.freedom or np.inf for one in bounded]
+    highs = [
+        one.value + (one.high - one.value) * t.isf(tail / compared, own) / t.isf(tail, own)
+        for one, own in zip(bounded, freedoms, strict=True)
+    ]
+    freedom = min(freedoms)
+    return Estimate(
+        value,
+        min(one.low for one in bounded),
+        max(min(highs), value),
+        n=min(one.n for one in bounded),
+        how=f"lowest lower end of {compared} pairs, upper end corrected for so many; {bounded[0].how}",
+        freedom=freedom if np.isfinite(freedom) else None,
+    )
+
+
 def _finite(freedom: float, length: float) -> float | None:
     return freedom if length > 0 and np.isfinite(freedom) else None
 

@@ -131,7 +131,7 @@ def test_a_sparse_filter_does_not_raise_the_bar_for_the_others():
 def test_parts_of_filters_and_of_labels_change_nothing(monkeypatch):
     maxima, presence = small(2)
     whole = permutation_null(maxima, presence, "kl", permutations=300, min_subjects=2)
-    monkeypatch.setattr(nulls, "MOST_VALUES", 301 * 3)
+    monkeypatch.setattr(nulls, "MOST_NULL_VALUES", 301 * 3)
     monkeypatch.setattr(nulls, "MOST_LABELS", 7 * len(presence))
     parts = permutation_null(maxima, presence, "kl", permutations=300, min_subjects=2)
     np.testing.assert_allclose(parts.scores, whole.scores, atol=1e-5)
