@@ -27,7 +27,7 @@ from fer_lib.look.receptive import (
     NEURONS_AT_ONCE,
     Explainer,
     WindowAnswers,
-    asked_in_windows,
+    computed_in_windows,
     receptive_field,
 )
 from fer_lib.nets.classifier import evaluating
@@ -63,7 +63,8 @@ def _in_windows(way_back: Callable[[WindowAnswers, torch.Tensor], torch.Tensor])
     """The method that makes maps by ``way_back`` from neurons and the windows that they see, (P, 1, h, w)."""
 
     def explain(network, layer, pictures, rows, filters, positions) -> np.ndarray:
-        maps, field = asked_in_windows(way_back, network, layer, pictures, rows, filters, positions)
+        at = (pictures, rows, filters, positions)
+        (maps,), field = computed_in_windows(lambda *some: (way_back(*some),), network, layer, *at)
         corners = field.start + positions * field.stride
         return Projections(maps[:, 0], corners, pictures.shape[1:], np.ones(len(rows)), positions).whole()
 

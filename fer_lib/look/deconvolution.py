@@ -16,9 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.look.layers import PICTURE, Call, extrema, maps_of, standardiser, taken_by, way_to
-from fer_lib.look.receptive import ReLURule, cut, fields_below, neurons
-from fer_lib.nets.classifier import evaluating
+from fer_lib.look.layers import extrema, maps_of, taken_by, way_to
+from fer_lib.look.receptive import WindowAnswers, computed_in_windows
 from ferbook.errors import DataError, ParameterError, require_name
 
 Method = Literal["deconv", "guided", "gradient"]
@@ -66,15 +65,6 @@ class Projections:
             there.append(slice(first - corner, max(first, end) - corner))
         whole[tuple(here)] = self.maps[i][tuple(there)]
         return whole
-
-
-@dataclass(frozen=True)
-class _Pairs:
-    """Neurons, P of them: ``filters[p]`` at ``positions[p]`` of the layer's map of picture ``rows[p]``."""
-
-    rows: np.ndarray
-    filters: np.ndarray
-    positions: np.ndarray
 
 
 class _Deconv(torch.autograd.Function):
@@ -142,48 +132,33 @@ def project(
         raise DataError("no pair of a picture and a filter to project")
     rows = _indices("rows", rows, (len(rows),), len(pictures))
     way = way_to(model, layer, taken_by(model, pictures[rows[:1]]))
-    fields = fields_below(way)
     shape = way[max(way)].shape
     filters = _indices("filters", filters, rows.shape, shape[1])
-    # Pairs of one picture side by side, so that it is standardised in one chunk, or two.
-    order = np.argsort(rows, kind="stable")
-    back = np.argsort(order, kind="stable")
     if positions is None:
         positions = _maxima(model, layer, pictures, rows, filters)
     positions = _indices("positions", positions, (len(rows), 2), shape[2:])
-    chunks = [order[start : start + chunk] for start in range(0, len(rows), chunk)]
-    pairs = [_Pairs(rows[c], filters[c], positions[c]) for c in chunks]
-    parts = [_project_chunk(model, way, pictures, some, RELU_RULES[method]) for some in pairs]
-    maps, responses = (np.concatenate(part)[back] for part in zip(*parts, strict=True))
-    _check_account(model, layer, pictures, _Pairs(rows, filters, positions), responses)
-    field = fields[PICTURE]
-    return Projections(maps, field.start + positions * field.stride, pictures.shape[1:], responses, positions)
-
-
-def _project_chunk(
-    model: nn.Module, way: dict[int, Call], pictures: np.ndarray, pairs: _Pairs, relu: ReLURule
-) -> tuple[np.ndarray, np.ndarray]:
-    """Maps (P, h, w) and responses (P,) of the pairs of one chunk."""
-    fields = fields_below(way)
-    unique, which = np.unique(pairs.rows, return_inverse=True)
-    with evaluating(model), torch.enable_grad():
-        inputs = standardiser(model)(taken_by(model, pictures[unique])).detach()
-        places, which, own = (
-            torch.as_tensor(a, device=inputs.device) for a in (pairs.positions, which, pairs.filters)
+    # Which pairs are computed together decides the last bits: those of one picture, side by side.
+    order = np.argsort(rows, kind="stable")
+    parts = [order[start : start + chunk] for start in range(0, len(rows), chunk)]
+    at, how = (rows, filters, positions), {"relu": RELU_RULES[method], "parts": parts}
+    arrays, field = computed_in_windows(_send_down, model, layer, pictures, *at, **how)
+    maps, responses = (array[np.argsort(order, kind="stable")] for array in arrays)
+    for pair in np.flatnonzero(~np.isfinite(responses)):
+        raise DataError(
+            f"picture {rows[pair]}: filter {filters[pair]} answers {responses[pair]}, which is not a finite "
+            "number; look for such in the picture and in the network's weights"
         )
-        windows = cut(inputs, which, fields[PICTURE], places).requires_grad_()
-        every = neurons(way, fields, windows, places, relu)
-        responses = every.gather(1, own[:, None])[:, 0]
-        wrong = ~torch.isfinite(responses)
-        if wrong.any():
-            pair = int(wrong.nonzero()[0])
-            raise DataError(
-                f"picture {pairs.rows[pair]}: filter {pairs.filters[pair]} answers {responses[pair].item()}, "
-                "which is not a finite number; look for such in the picture and in the network's weights"
-            )
-        # Where the neuron was off, nothing is put back.
-        (maps,) = torch.autograd.grad(responses, windows, responses.detach().clamp(min=0))
-    return maps[:, 0].float().cpu().numpy(), responses.detach().float().cpu().numpy()
+    _check_account(model, layer, pictures, at, responses)
+    corners = field.start + positions * field.stride
+    return Projections(maps, corners, pictures.shape[1:], responses, positions)
+
+
+def _send_down(answers: WindowAnswers, windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Maps (P, h, w) and responses (P,) of the neurons that see ``windows``."""
+    responses = answers(windows.requires_grad_())
+    # Where the neuron was off, nothing is put back.
+    (maps,) = torch.autograd.grad(responses, windows, responses.detach().clamp(min=0))
+    return maps[:, 0], responses
 
 
 def _maxima(
@@ -204,17 +179,18 @@ def _maxima(
 
 
 def _check_account(
-    model: nn.Module, layer: str, pictures: np.ndarray, pairs: _Pairs, responses: np.ndarray
+    model: nn.Module, layer: str, pictures: np.ndarray, pairs: Sequence[np.ndarray], responses: np.ndarray
 ) -> None:
     """Compare the responses to the first pair's picture with the network's own.
 
     A hook that changes maps, or a module whose call does more than its kind says, would else pass unnoticed.
     """
-    first = pairs.rows[0]
+    rows, filters, positions = pairs
+    first = rows[0]
     maps = maps_of(model, layer, taken_by(model, pictures[[first]]))
-    checked = np.flatnonzero(pairs.rows == first)
-    filters, responses = pairs.filters[checked], responses[checked]
-    own = maps[0].float().cpu().numpy()[filters, *pairs.positions[checked].T]
+    checked = np.flatnonzero(rows == first)
+    filters, responses = filters[checked], responses[checked]
+    own = maps[0].float().cpu().numpy()[filters, *positions[checked].T]
     tolerance = AGREEMENT.get(maps.dtype, HALF_AGREEMENT) * float(maps.abs().max())
     off = np.abs(own - responses)
     if (off > tolerance).any():

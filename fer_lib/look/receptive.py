@@ -8,7 +8,7 @@ inside a map depends on it.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -204,23 +204,39 @@ NEURONS_AT_ONCE = 64
 """Neurons that are asked at a time."""
 
 
-@torch.inference_mode(False)
-def asked_in_windows(
-    question: Callable[[WindowAnswers, torch.Tensor], torch.Tensor],
+@torch.inference_mode(False)  # where tensors could not carry gradients
+def computed_in_windows(
+    compute: Callable[[WindowAnswers, torch.Tensor], tuple[torch.Tensor, ...]],
     network: nn.Module,
     layer: str,
     *inputs: np.ndarray,
-) -> tuple[np.ndarray, ReceptiveField]:
-    """What ``question(answers, windows)`` gives of N neurons, float32 (N, …), and what each of them sees.
+    relu: ReLURule = F.relu,
+    parts: Sequence[np.ndarray] = (),
+) -> tuple[list[np.ndarray], ReceptiveField]:
+    """Compute arrays of N neurons from the windows that they see, and from nothing else.
 
-    ``inputs``: pictures, rows, filters and positions, as of every method (``look.attribution``).
+    Parameters
+    ----------
+    compute : callable
+        ``compute(answers, windows)`` returns a tuple of tensors (P, …) of P neurons.
+    network, layer, *inputs
+        Pictures, rows, filters and positions, as of every method (``look.attribution``).
+    relu : callable
+        Takes the place of every ReLU, see ``neurons``.
+    parts : sequence of int arrays
+        The neurons that are computed together; by default ``NEURONS_AT_ONCE`` at most.
 
-    Nothing but the windows is computed, as in ``look.deconvolution``.
+    Returns
+    -------
+    list of float32 arrays (N, …)
+        What ``compute`` returned, in the order of the parts.
+    ReceptiveField
+        What each neuron sees of the picture.
     """
     pictures, rows, filters, positions = inputs
     way = way_to(network, layer, taken_by(network, pictures[rows[:1]]))
     fields, found = fields_below(way), []
-    for pairs in np.array_split(np.arange(len(rows)), math.ceil(len(rows) / NEURONS_AT_ONCE)):
+    for pairs in parts or np.array_split(np.arange(len(rows)), math.ceil(len(rows) / NEURONS_AT_ONCE)):
         with evaluating(network), torch.enable_grad():
             inputs = standardiser(network)(taken_by(network, pictures[rows[pairs]])).detach()
             places, own = (
@@ -229,18 +245,18 @@ def asked_in_windows(
             windows = cut(inputs, torch.arange(len(inputs), device=inputs.device), fields[PICTURE], places)
 
             def answers(windows: torch.Tensor, places=places, own=own) -> torch.Tensor:
-                return neurons(way, fields, windows, places, F.relu).gather(1, own[:, None])[:, 0]
+                return neurons(way, fields, windows, places, relu).gather(1, own[:, None])[:, 0]
 
-            found.append(question(answers, windows).detach().float().cpu().numpy())
-    return np.concatenate(found), fields[PICTURE]
+            found.append([part.detach().float().cpu().numpy() for part in compute(answers, windows)])
+    return [np.concatenate(part) for part in zip(*found, strict=True)], fields[PICTURE]
 
 
 def answers_at(network: nn.Module, layer: str, *inputs: np.ndarray) -> np.ndarray:
     """float32 (N,): what neurons answer, by the arguments of every method: pictures, rows, filters and
     positions.
     """
-    question = torch.no_grad()(lambda answers, windows: answers(windows))
-    return asked_in_windows(question, network, layer, *inputs)[0]
+    compute = torch.no_grad()(lambda answers, windows: (answers(windows),))
+    return computed_in_windows(compute, network, layer, *inputs)[0][0]
 
 
 def _steps(field: ReceptiveField, places: torch.Tensor) -> torch.Tensor:
