@@ -47,8 +47,7 @@ layout. ``sources.toml`` has no counts of it: 205 frontal sequences of 30 people
 quoted, and depend on who selected them.
 """
 
-NEUTRAL_MARKER, APEX_MARKER = 0, 2
-VIDEO_FPS = 25.0
+NEUTRAL_MARKER = 0
 _LEAST = 4
 
 _NO_VIDEO = "sessions without a video"

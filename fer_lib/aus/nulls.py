@@ -203,11 +203,9 @@ def _groups(strata: np.ndarray, sizes: np.ndarray) -> np.ndarray:
                 number, open_members = number + 1, 0
         if open_members:
             # Too few are left at the long end: they join the group before, if their stratum has one.
-            last = [size for size, group in group_of.items() if group == number]
-            before = [group for group in group_of.values() if group < number]
-            for size in last:
-                group_of[size] = before[-1] if before else number
-            number += not before
+            last = max(number - 1, min(group_of.values()))
+            group_of = {size: min(group, last) for size, group in group_of.items()}
+            number = last + 1
         groups[members] = [group_of[size] for size in sizes[members]]
     return groups
 

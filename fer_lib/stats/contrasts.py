@@ -290,21 +290,16 @@ class Contest:
         """The mean of the trainings of ``name`` on a measure of ``stats.contrasts``, with its interval over
         people, and over seeds where it has any.
         """
-        own = self.of(name)
-        return mean_score(
-            self.scored, own, measure, without_seed=self._without_seed, tolerance=RERUN_TOLERANCE
-        )
+        return mean_score(self.scored, self.of(name), measure, **self._settings)
 
     def ahead(self, name: str, measure: str = "macro_f1") -> Estimate:
         """How far the first contender is ahead of ``name`` on the same cases, in percentage points."""
-        sides = self.of(self.names[0]), self.of(name)
-        return difference(
-            self.scored, *sides, measure, without_seed=self._without_seed, tolerance=RERUN_TOLERANCE
-        )
+        return difference(self.scored, self.of(self.names[0]), self.of(name), measure, **self._settings)
 
     @property
-    def _without_seed(self) -> np.ndarray:
-        return ~self.scored.table["seeded"].to_numpy(bool)
+    def _settings(self) -> dict[str, object]:
+        without_seed = ~self.scored.table["seeded"].to_numpy(bool)
+        return {"without_seed": without_seed, "tolerance": RERUN_TOLERANCE}
 
 
 def hold_contest(

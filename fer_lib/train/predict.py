@@ -223,9 +223,7 @@ def predict_pictures(folder: Path, paths: Sequence[Path], *, cropped: bool = Fal
             inputs.append(each)
             advance(1)
     crops = [crop for crop, _ in inputs if crop is not None]
-    rows = iter(())
-    if crops:
-        rows = iter(predict(model, as_faces(np.stack(crops)), device=pick_device()).tolist())
+    rows = iter(predict(model, as_faces(np.stack(crops)), device=pick_device()).tolist() if crops else ())
     pictures = [
         picture
         if crop is None

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from face_sets.faceset import FaceSet
-from face_sets.readers.mmi import APEX_MARKER, EMOTION_CODES, NEUTRAL_MARKER, VIDEO_FPS
+from face_sets.readers.mmi import EMOTION_CODES, NEUTRAL_MARKER
 from tests.face_sets.readers.writers.facs_codes import codes_of
 from tests.face_sets.readers.writers.sequences import named_sequences, shown_emotion
+
+APEX_MARKER, VIDEO_FPS = 2, 25.0
 
 
 def write_mmi(faces: FaceSet, folder: Path) -> None:
