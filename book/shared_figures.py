@@ -43,9 +43,9 @@ def contender_dots(table: pd.DataFrame, label: str) -> Drawn:
         widths=(1.4, 1),
         alt=alt,
         caption=(
-            f"{data['name'][0]} is ahead of {listing(clear or ['none'])} and behind "
-            f"{listing(behind or ['none'])}; from the others it is not told apart. Left each score, right "
-            "the lead; small dots are the least and the most of several trainings."
+            f"{data['name'][0]} scores significantly more than: {'; '.join(clear) or 'none'}. Significantly "
+            f"less than: {'; '.join(behind) or 'none'}. Left each score, right the lead; small dots are the "
+            "lowest and the highest score among several trainings."
         ),
         tolerance=dict.fromkeys(("score", "low", "high", "least", "most"), 0.15)
         | dict.fromkeys(("ahead", "ahead_low", "ahead_high"), 15),

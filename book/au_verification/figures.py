@@ -113,7 +113,7 @@ def null_maxima(null: Mapping[str, np.ndarray], best: np.ndarray) -> style.Drawn
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
     panels[1].set_xlabel("AUROC; dashed: passed by one shuffle in twenty")
     phrases = [
-        f"{bar:.2f} ({name}; {style.percent(float((best <= bar).mean()))} of the filters do not)"
+        f"{bar:.2f} ({name}; {style.percent(float((best <= bar).mean()))} of the filters lie below)"
         for name, bar in bars.items()
     ]
     return style.Drawn(
@@ -121,8 +121,9 @@ def null_maxima(null: Mapping[str, np.ndarray], best: np.ndarray) -> style.Drawn
         pd.DataFrame({"left": edges[:-1], "right": edges[1:], **histograms}),
         f"Histograms over AUROC: the largest of each shuffle of the labels, {style.listing([*null])}, "
         f"and below the best of each of {len(best)} filters. Dashed lines: {style.listing(phrases)}.",
-        f"One shuffle in twenty passes {style.listing(phrases)}. Above, the largest AUROC of each shuffle of "
-        "the labels; below, each filter's best.",
+        f"The largest AUROC of one shuffle in twenty is above {style.listing(phrases)}. Above, the largest "
+        "of each shuffle of the labels; below, that of each filter with the true labels. The test first "
+        "compares each pair of filter and unit with its own shuffles, which is not drawn.",
         tolerance=dict.fromkeys(("left", "right"), 0.1) | dict.fromkeys(histograms, _FILTERS),
         hover=hover,
     )
@@ -173,8 +174,9 @@ def filter_squares(counts: pd.DataFrame) -> style.Drawn:
     return squares(
         counts,
         alt="Squares, one for each filter of one network of each kind.",
-        caption=f"Each square is a filter, in one network of each kind: filled if it is assigned "
-        f"to a unit and responds most to that unit when it alone is activated. Confirmed: {text}.",
+        caption="Each square is a filter: filled if it is assigned to a unit and responds most to that unit "
+        f"when it alone is activated. Confirmed in one network of each kind: {text}; averages over all "
+        "networks differ a little.",
         tolerance=_FILTERS,
     )
 
@@ -202,7 +204,7 @@ def specification_curve(table: pd.DataFrame) -> style.Drawn:
     below.set_xlabel("specifications, by degree")
     least, most = ordered["degree"].min(), ordered["degree"].max()
     answered = ordered[ordered["answer"].ne("")]
-    same = answered["answer"].eq(ordered["answer"][deciding]).sum()
+    words = [f"{count} answer {word}" for word, count in answered["answer"].value_counts().items()]
     hover = [
         style.Mark(
             above, place, row["degree"], f"{row['degree']:.2f}: " + ", ".join(row[n] for n in SPECIFICATIONS)
@@ -215,9 +217,9 @@ def specification_curve(table: pd.DataFrame) -> style.Drawn:
         f"Dots: the degree by each of {len(ordered)} specifications, ascending from {_two_digits(least)} to "
         f"{_two_digits(most)}; squares below name the choices of each.",
         f"The degree lies between {_two_digits(least)} and {_two_digits(most)} in all {len(ordered)} "
-        f"specifications; red is the one that decides, {_two_digits(ordered['degree'][deciding])}. In {same} "
-        f"of the {len(answered)} with an interval the answer is the same. Squares show which choices each "
-        "makes. The curve describes and decides nothing.",
+        f"specifications; red is the deciding one, {_two_digits(ordered['degree'][deciding])}. Of the "
+        f"{len(answered)} with an interval {style.listing(words)}. Squares show the choices of each; a dot "
+        "without a line has no interval.",
         tolerance={
             name: 0.5 if name in ("degree", "low", "high") else _FILTERS
             for name in ordered.columns[len(SPECIFICATIONS) : -1]
@@ -240,8 +242,9 @@ def agreement(table: pd.DataFrame) -> style.Drawn:
         axis=Axis(limits=(0, None)),
         alt="Dots with intervals per measure: the proportion of filters that respond most to the unit "
         "with the largest distance.",
-        caption=f"In networks trained on emotions {own.idxmax()} finds the right unit most often, for "
-        f"{style.percent(own.max())} of the filters. 95 % intervals over networks and people.",
+        caption="Whichever distance is used, the unit with the largest one is the unit to which the filter "
+        f"responds most in at most {style.percent(own.max())} of the filters of networks trained on "
+        "emotions. 95 % intervals over networks and people.",
         tolerance=dict.fromkeys(("value", "low", "high"), 0.15),
         data=table,
     )
@@ -281,23 +284,23 @@ def dose_response(effects: Effects, pairs: pd.DataFrame) -> style.Drawn:
         axes.yaxis.set_major_locator(MaxNLocator(3))
         axes.set_xticks((0, 1))
     marks = (
-        {"color": style.VERMILION, "marker": "o", "label": "named unit"},
-        {"color": style.RULE, "label": "others"},
-        {"color": style.MUTED, "marker": "s", "linestyle": "none", "label": "largest other"},
+        {"color": style.VERMILION, "marker": "o", "label": "assigned unit"},
+        {"color": style.RULE, "label": "other units"},
+        {"color": style.MUTED, "marker": "s", "linestyle": "none", "label": "raises the response more"},
     )
     figure.legend(handles=[Line2D([], [], **mark) for mark in marks], loc="outside upper left", ncols=3)
     figure.supxlabel("intensity of the unit", fontsize=style.SMALLEST)
     figure.supylabel("effect (sd)", fontsize=style.SMALLEST)
     alt = (
-        f"Line charts of {len(panels)} filters: the effect of the unit that the association names, with "
+        f"Line charts of {len(panels)} filters: the effect of the assigned unit, with "
         "its interval, over its intensity, and those of the other units in grey. At the highest intensity: "
         f"{style.listing(phrases)}."
     )
     caption = (
-        f"At full intensity the unit that the association names moves the filter most in {first} of "
-        f"{len(panels)} filters. What each unit alone does to the response, by its intensity, in standard "
-        "deviations: the named one (red, 95 % interval over people), the others (grey, a square at the "
-        "largest)."
+        f"At full intensity the assigned unit raises the response most in {first} of {len(panels)} filters. "
+        "Change of the response when one unit alone is activated, by its intensity, in standard deviations: "
+        "the assigned unit (red, 95 % interval over people) and the others (grey; a square marks one that "
+        "raises it more)."
     )
     moves = dict.fromkeys(("effect", "low", "high"), EFFECT_TOLERANCE) | {"filter": _FILTERS}
     return style.Drawn(figure, data, alt, caption, tolerance=moves, hover=hover)

@@ -459,7 +459,8 @@ def units_known(networks: Sequence[TrainedNetwork], faces: FaceSet, device: torc
         each.append(unit_scores(units, intensities, answers))
     means = pd.concat(each).groupby("unit", sort=False).mean().reset_index()
     caption = f"How well {len(each)} networks trained on units detect them in held-out people"
-    return Table(means, caption, dict.fromkeys(means.columns[1:], "share"), tolerance=0.03)
+    proportions = ("shown", "F1", "balanced_accuracy")
+    return Table(means, caption, dict.fromkeys(proportions, "share"), tolerance=0.03)
 
 
 def read_outs(
@@ -507,7 +508,7 @@ def agreement_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFrame:
 def filter_table(own: Examined) -> pd.DataFrame:
     """One row per filter of one network: ``filter``; ``named`` (by ``kl``, as in the papers, where that was
     measured), ``overall``, ``within`` and ``causal``, units, empty where there is none; ``score``, its
-    strength within emotions; ``verified``.
+    strength within emotions, and of its unit the ``effect``; ``verified``.
     """
     claimed, every = own.claimed[0], np.arange(own.filters)
     places = [own.aus.index(au) if au else 0 for au in claimed]
@@ -519,14 +520,15 @@ def filter_table(own: Examined) -> pd.DataFrame:
             "within": claimed,
             "causal": own.caused[0],
             "score": np.where(claimed != "", own.strength[every, places], np.nan),
+            "effect": np.nan if own.effects is None else own.effects[0, 0, 0, every, places],
             "verified": (claimed != "") & (claimed == own.caused[0]),
         }
     )
 
 
 def showcase(table: pd.DataFrame, count: int = 6) -> pd.DataFrame:
-    """Up to ``count`` filters to look at, ``filter`` and ``au``: verified ones first, as many units as
-    possible, then by score.
+    """Up to ``count`` filters to look at, ``filter`` and ``au``: as many units as possible; first confirmed
+    ones by their effect, since the largest of all effects can be nearly zero, then others by score.
 
     Where too few are verified those follow that beat chance within emotions, then overall, then those that
     are merely named.
@@ -535,7 +537,8 @@ def showcase(table: pd.DataFrame, count: int = 6) -> pd.DataFrame:
         table[table[column].ne("")].assign(au=lambda part, column=column: part[column], rank=rank)
         for rank, column in enumerate(("within", "overall", "named"), 1)
     ]
-    parts.insert(0, parts[0][parts[0]["verified"]].assign(rank=0))
+    confirmed = parts[0][parts[0]["verified"]]
+    parts.insert(0, confirmed.assign(rank=0, score=confirmed["effect"]))
     filters = pd.concat(parts).drop_duplicates("filter")
     filters = filters.sort_values(["rank", "score"], ascending=[True, False], kind="stable")
     filters["again"] = filters.groupby(["rank", "au"]).cumcount()

@@ -72,10 +72,10 @@ def clip_course(clip: FaceSet) -> Drawn:
     return Drawn(
         figure,
         data,
-        f"Onset and apex of a clip labelled {table['emotion'].iloc[-1]}, the difference between them four "
-        f"times enlarged, and a line: mean difference from the onset over time, {numbers}. Action units "
-        f"present: {units}.",
-        f"Onset and apex of one clip, and their difference, four times enlarged around the middle grey. "
+        f"Onset and apex of a clip labelled {table['emotion'].iloc[-1]}, the difference between them with "
+        f"four times the contrast, and a line: mean difference from the onset over time, {numbers}. Action "
+        f"units present: {units}.",
+        f"Onset and apex of one clip, and their difference with four times the contrast (grey: no change). "
         f"Below, how much each frame differs from the onset: {numbers}. Action units present: {units}.",
         tolerance={"change": 1.0},
     )
@@ -95,11 +95,11 @@ def spotting_dots(missed: Mapping[str, Estimate]) -> Drawn:
     rows = data.rename(columns={"method": "label", "mean": "value"})
     return forest(
         rows.assign(main=rows.index == 0),
-        measured="frames between the spotted and the true apex",
+        measured="camera frames between the spotted and the true apex",
         axis=Axis("", limits=(0, None)),
         alt=f"Dots with intervals for {len(data)} ways to find the apex of {clips:,} clips.",
         caption=f"Distance between the spotted and the true apex in {clips:,} clips, with 95 % intervals. "
-        f"Nearest: {best['method']}, {best['mean']:.1f} frames off.",
+        f"Nearest: {best['method']}, {best['mean']:.1f} camera frames off.",
         data=data,
         tolerance=dict.fromkeys(("mean", "low", "high"), 5),
     )

@@ -19,7 +19,7 @@ from ferbook.page.style import BLUE, INK, VERMILION, WIDTH, Drawn, in_percent, l
 BOUNDS = {"mean": "value", "low": "low", "high": "high"}
 
 CONDITIONS = {
-    OWN: "networks",
+    OWN: "the network",
     "emotions_with_biases": "with biases",
     "emotions_without_dropout": "without dropout (D)",
     "emotions_without_augmentation": "without augmentation (A)",
@@ -72,8 +72,9 @@ def tested_networks(scored: TrainingScores, stored: TrainingScores | None = None
         axis=Axis(limits=(None, 1.01)),
         singles=data.loc[counts.gt(1), ["group", "label", "accuracy"]].rename(columns={"accuracy": "value"}),
         alt="Dots with intervals: accuracy by condition, in brackets the number of networks.",
-        caption=f"Accuracy on held-out people. {'; '.join(texts)}. Intervals (95 %) are over people and, if "
-        "there are several, networks; small dots are single networks.",
+        caption=f"Mean accuracy on held-out people, in brackets the number of networks. {'; '.join(texts)}. "
+        "Intervals (95 %) are over people and, if there are several, networks; small dots are single "
+        "networks. Differences between networks are measured on more people where there are any.",
         tolerance=dict.fromkeys(("accuracy", "train_accuracy", "mean", "low", "high"), 0.15),
         data=data.assign(stored=data["group"].str.startswith("stored")).drop(columns=["label", "group"]),
     )
@@ -136,8 +137,9 @@ def gains(estimates: Mapping[str, Estimate], reference: Mapping[str, Estimate]) 
         axis=Axis("points", null=0.0),
         noted="points" if alone else "",
         alt="Dots with intervals and a line at zero: differences of accuracy in percentage points.",
-        caption=f"Differences of accuracy, paired by picture, in percentage points. {'; '.join(texts)}. The "
-        f"interval (95 %) excludes 0: {'; '.join(words) or 'none'}.",
+        caption=f"What the learned filters add to HOG, and what each part of the recipe adds, in percentage "
+        f"points of accuracy, paired by picture. Significantly different from 0: "
+        f"{'; '.join(words) or 'none'}. {'; '.join(texts)}.",
         tolerance=dict.fromkeys(("value", "low", "high"), 15),
         data=rows.drop(columns="label"),
     )

@@ -200,7 +200,7 @@ def _without_seed(scored: TrainingScores) -> np.ndarray:
 
 TRAINING_GAINS = {
     "ahead_of_majority": ("over the most frequent class", {OWN: 1, MAJORITY: -1}),
-    "ahead_of_hog": ("over a linear classifier on HOG", {OWN: 1, HOG: -1}),
+    "ahead_of_hog": ("learned filters, over HOG", {OWN: 1, HOG: -1}),
     "ahead_of_biased": ("leaving out biases", {OWN: 1, "emotions_with_biases": -1}),
     "dropout_gain": ("dropout (D)", {OWN: 1, "emotions_without_dropout": -1}),
     "augmentation_gain": ("augmentation (A)", {OWN: 1, "emotions_without_augmentation": -1}),
@@ -453,6 +453,15 @@ def accuracy_table(metrics: Mapping[str, Estimate]) -> Table:
         "The networks of this page on the test pictures, by several measures",
         tolerance={"value": 0.15, "pictures": 0},
     )
+
+
+LEAK_HEADS = {
+    "tested_subjects": "test people also in training or validation",
+    "tested_copies": "test pictures with a copy there",
+    "validated_subjects": "validation people also in training",
+    "validated_copies": "validation pictures with a copy there",
+}
+"""Heads of columns of ``leaks_of`` on the page."""
 
 
 def leaks_of(faces: FaceSet, protocol: Protocol, ran: int) -> pd.DataFrame:

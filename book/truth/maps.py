@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from book.evaluation import CONTROL_MAPS
 from book.truth.family_faces import family_of
 from fer_lib.look.attribution import Explainer
 from fer_lib.look.judge import (
@@ -37,6 +36,9 @@ AnswerKind = Literal["yes", "no", "open"]
 
 HALF = 0.5
 """A code is distributed where its best feature explains less than this proportion of what all explain."""
+
+CONTROL_MAPS = ("edges", "field", "field_edges", "centre", "random")
+"""Controls: maps that know nothing of the network, or only the neuron's receptive field."""
 
 
 @dataclass(frozen=True)

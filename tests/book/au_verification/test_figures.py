@@ -71,7 +71,7 @@ def test_what_is_drawn_can_be_stored(name, well_drawn):
 
 def test_the_specification_curve_counts_equal_answers():
     caption = DRAWINGS["specification_curve"]().caption
-    assert "in all 48 specifications" in caption and "In 16 of the 16 with an interval" in caption
+    assert "in all 48 specifications" in caption and "Of the 16 with an interval 16 answer partly" in caption
 
 
 def test_two_histograms_hold_every_picture():
@@ -87,7 +87,7 @@ def test_two_histograms_hold_every_picture():
 def test_a_bar_stands_where_one_shuffle_in_twenty_passes_and_every_bar_tells_its_number():
     drawn = DRAWINGS["null_maxima"]()
     assert drawn.data[["anywhere", "within", "filters"]].sum().tolist() == [21, 21, 4]
-    assert "passes 0.79 (anywhere; 75.0 % of the filters do not) and 0.89 (within; 75.0 %" in drawn.caption
+    assert "above 0.79 (anywhere; 75.0 % of the filters lie below) and 0.89 (within; 75.0 %" in drawn.caption
     told = [mark.text for mark in drawn.hover if mark.text.startswith("filters")]
     assert len(told) == 4 and "filters: 1 from 0.90 to 0.92" in told
 
@@ -123,7 +123,7 @@ def test_this_run_stands_beside_a_reference_that_has_the_ruler():
 
 def test_the_measure_that_names_most_filters_rightly_is_told():
     table = pairs("measure", ("kl", "mean_difference")).assign(value=[0.3, 0.9, 0.4, 0.1])
-    assert "mean_difference finds the right unit most often, for 40.0 %" in figures.agreement(table).caption
+    assert "at most 40.0 % of the filters" in figures.agreement(table).caption
 
 
 def test_the_effect_table_has_a_row_per_filter_unit_and_level():

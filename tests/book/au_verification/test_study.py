@@ -317,7 +317,8 @@ def test_the_showcase_begins_with_verified_filters_of_different_units():
             "named": ["AU1", "AU1", "AU1", "AU2", "AU12", "AU2", ""],
             "overall": ["AU1", "AU1", "AU1", "AU2", "AU12", "", ""],
             "within": ["AU1", "AU1", "AU1", "AU2", "", "", ""],
-            "score": [5.0, 9.0, 7.0, 4.0, np.nan, np.nan, np.nan],
+            "score": [8.0, 5.0, 7.0, 4.0, np.nan, np.nan, np.nan],
+            "effect": [1.0, 3.0, 9.0, 2.0, np.nan, np.nan, np.nan],
             "verified": [True, True, False, True, False, False, False],
         }
     )
@@ -326,7 +327,7 @@ def test_the_showcase_begins_with_verified_filters_of_different_units():
     assert chosen["au"].tolist() == ["AU1", "AU2", "AU1", "AU1", "AU12", "AU2"]
     assert au.showcase(table, 2)["filter"].tolist() == [1, 3]
     none_verified = au.showcase(table.assign(verified=False), 3)
-    assert none_verified["filter"].tolist() == [1, 3, 2] and none_verified["filter"].dtype == int
+    assert none_verified["filter"].tolist() == [0, 3, 2] and none_verified["filter"].dtype == int
     none_within = au.showcase(table.assign(within="", score=np.nan, verified=False), 9)
     assert none_within["filter"].tolist() == [0, 3, 4, 1, 2, 5] and none_within["filter"].dtype == int
 

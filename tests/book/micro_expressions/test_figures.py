@@ -53,7 +53,7 @@ def test_missing_the_apex_is_a_row_per_method():
     drawn = figures.spotting_dots(missed)
     labels = [label.get_text() for label in drawn.figure.get_axes()[0].get_yticklabels()]
     assert labels == list(METHODS.values()) and drawn.data["mean"].tolist() == list(means.values())
-    assert "middle of the clip, 5.0 frames" in drawn.caption
+    assert "middle of the clip, 5.0 camera frames" in drawn.caption
 
 
 def test_the_gains_of_the_order_stand_beside_a_line_at_zero_and_beside_the_reference():

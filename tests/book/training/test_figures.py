@@ -78,7 +78,7 @@ def test_each_condition_has_its_networks_its_mean_and_its_training_accuracy():
     assert own["mean"].tolist() == pytest.approx([own["accuracy"].mean()] * 2)
     assert own["train_accuracy"].tolist() == [0.95] * 2
     assert data["train_accuracy"].isna().sum() == 2, "a baseline has none"
-    for text in ("networks (2)", "with biases (1)", figures.CONDITIONS[study.MAJORITY]):
+    for text in ("the network (2)", "with biases (1)", figures.CONDITIONS[study.MAJORITY]):
         assert text in drawn.caption
     assert f"{figures.CONDITIONS[study.HOG]} (" not in drawn.caption
 
@@ -86,7 +86,7 @@ def test_each_condition_has_its_networks_its_mean_and_its_training_accuracy():
 def test_stored_networks_have_a_group_of_their_own_with_their_baselines():
     drawn = figures.tested_networks(toy_scored(), toy_stored())
     own, stored = drawn.caption.split("; stored networks", 1)
-    assert "networks (2)" in own and "networks (3)" in stored
+    assert "the network (2)" in own and "the network (3)" in stored
     assert all(figures.CONDITIONS[study.HOG] in part for part in (own, stored))
     assert drawn.data["stored"].sum() == 5
 
@@ -95,11 +95,9 @@ def test_each_gain_carries_the_label_of_whose_it_is():
     drawn = figures.gains(GAINS, REFERENCE)
     values = dict(zip(drawn.data["series"], drawn.data["value"], strict=True))
     assert values == {"this run": -1.4, "stored networks": 15.7, "reference": 2.0}
-    by_label = dict(
-        part.split(": ", 1) for part in drawn.caption.split("points. ")[1].split(". The")[0].split("; ")
-    )
+    excluded, parts = drawn.caption.split("different from 0: ")[1].rstrip(".").split(". ")
+    by_label = dict(part.split(": ", 1) for part in parts.split("; "))
     assert "−1.4" in by_label["this run"] and "+15.7" in by_label["stored networks"]
-    excluded = drawn.caption.split("excludes 0: ")[1]
     assert "(stored networks)" in excluded and "(reference)" in excluded and "(this run)" not in excluded
 
 
