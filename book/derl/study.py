@@ -408,8 +408,8 @@ def residue_metrics(contest: Contest, study: ResidueStudy) -> dict[str, Estimate
     """Return ``accuracy``, ``macro_f1`` and ``balanced_accuracy`` of DeRL; for each other condition
     ``<slug>_accuracy`` and ``ahead_of_<slug>``, accuracy of DeRL minus its accuracy (percentage points).
 
-    ``tested``, ``people``, ``folds``, ``trainings``, ``repeated`` (degrees of
-    freedom of seed variance); ``seed_spread`` (points), where a condition was trained more than once.
+    ``tested``, ``people``, ``folds``, ``trainings``, ``generators`` (seeds from which one was trained);
+    ``seed_spread`` (points), where a condition was trained more than once.
     """
     first = contest.names[0]
     metrics = {name: contest.score(first, name) for name in ("accuracy", "macro_f1", "balanced_accuracy")}
@@ -422,7 +422,7 @@ def residue_metrics(contest: Contest, study: ResidueStudy) -> dict[str, Estimate
         "people": len(np.unique(study.subjects[study.subjects != ""])),
         "folds": study.trainings["fold"].nunique(),
         "trainings": len(study.trainings),
-        "repeated": contest.scored.freedom,
+        "generators": study.trainings["seed"].nunique(),
     }
     metrics |= {name: Estimate(count, unit="count") for name, count in counts.items()}
     if contest.scored.freedom:

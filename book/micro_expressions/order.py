@@ -21,13 +21,13 @@ TIMED, UNTIMED, IN_TURN = (
     "all units move together",
     "classes differ only in the order of three events",
 )
-TIMED_COURSES, IN_TURN_COURSES = (f"{name} (true courses)" for name in (TIMED, IN_TURN))
-"""Inputs of an LSTM: clips by their timing, or the true courses of their units (``true_courses``)."""
+TIMED_COURSES, IN_TURN_COURSES = (f"{name} (exact intensities)" for name in (TIMED, IN_TURN))
+"""Inputs of an LSTM: clips by their timing, or the exact intensities of their units (``true_courses``)."""
 
 GAINS = {
     "order_gain_timed": TIMED,
     "order_gain_untimed": UNTIMED,
-    "order_gain_difference": "difference of the first two",
+    "order_gain_difference": "own time minus together",
     "order_gain_in_turn": IN_TURN,
     "order_gain_timed_courses": TIMED_COURSES,
     "order_gain_in_turn_courses": IN_TURN_COURSES,

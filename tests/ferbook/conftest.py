@@ -16,7 +16,7 @@ from ferbook.store import open_run, write_json
 from tests.ferbook.clones import Clone, Gate
 
 EXAMPLE = Path(__file__).parent / "example"
-GATE = ("repeated", "psnr_gain", "neutral_called", "identity_kept")
+GATE = ("generators", "psnr_gain", "neutral_called", "identity_kept")
 RIVALS = ("cnn", "pixel_difference", "feature_difference", "untrained_generator", "shuffled_neutrals")
 
 LEFT_OUT = shutil.ignore_patterns("_build", "runs", "__pycache__")
