@@ -29,7 +29,7 @@ from fer_lib.look.judge import (
     MAP_SCORES,
     MapBenchmark,
     Twins,
-    asked,
+    checked_maps,
     judge_maps,
     map_benchmark,
     map_estimates,
@@ -182,11 +182,11 @@ AT = ("rows", "filters", "positions")
 
 
 def seconds_of(method: Explainer, benchmark: MapBenchmark) -> float:
-    """Time a map, by a few neurons, after a first call. Raises DataError as ``asked``."""
+    """Time a map, by a few neurons, after a first call. Raises DataError as ``checked_maps``."""
     few = [getattr(benchmark, name)[:FEW_MAPS] for name in AT]
     for _ in range(2):
         began = perf_counter()
-        asked(method, benchmark.network, benchmark.layer, benchmark.twins.on.pixels, *few)
+        checked_maps(method, benchmark.network, benchmark.layer, benchmark.twins.on.pixels, *few)
     return (perf_counter() - began) / len(few[0])
 
 

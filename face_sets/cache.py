@@ -65,7 +65,7 @@ def cached(kind: str, key: dict, make: Callable[[], "FaceSet"]) -> "FaceSet":
     except DataError as fault:
         # Another process may have kept the entry first: same key, same content.
         if not folder.exists():
-            raise DataError(f"{fault}: FER_CACHE says where faces are kept") from fault
+            raise DataError(f"{fault}: FER_CACHE names the folder in which face sets are stored") from fault
     return faces
 
 

@@ -91,7 +91,7 @@ def notes(faces: FaceSet) -> list[str]:
     lacks = {
         "train": "no network can learn",
         "valid": "no epoch can be chosen",
-        "test": "no accuracy can be told",
+        "test": "no accuracy can be measured",
     }
     sentences = []
     for split, why in lacks.items():

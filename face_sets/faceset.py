@@ -348,7 +348,8 @@ class FaceSet:
                 (partial / "faceset.json").write_text(json.dumps(about, indent=2) + "\n")
         except OSError as fault:
             raise DataError(
-                f"{folder}: the face set could not be written ({fault}); make room or choose another folder"
+                f"{folder}: the face set could not be written ({fault}); free disk space or choose another "
+                "folder"
             ) from fault
 
     @classmethod

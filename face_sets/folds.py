@@ -131,7 +131,7 @@ def _classes(faces: FaceSet, plan: _Plan, names: tuple[str, ...] | None) -> tupl
         classes = tuple(e for e in present if e in names)
     if len(classes) < 2:
         raise ParameterError(
-            f"face set {faces.name!r}: {', '.join(classes) or 'no class'} to tell apart; at least two are "
+            f"face set {faces.name!r}: {', '.join(classes) or 'no class'} to discriminate; at least two are "
             "needed"
         )
     return classes

@@ -247,7 +247,7 @@ def named_source(name: str) -> Source:
         return replace(REGISTRY["own"], name=plain)
     if plain not in REGISTRY:
         table = data_dir() / name / "faces.csv"
-        also = f"; one of your own would have {table}" if may_be_own(name) else ""
+        also = f"; a set of yours would have its table at {table}" if may_be_own(name) else ""
         raise ParameterError(f"faces is {name!r}; the face sets are {', '.join(REGISTRY)}{also}")
     return REGISTRY[plain]
 

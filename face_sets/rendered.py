@@ -128,7 +128,7 @@ def _require_every_class(table: pd.DataFrame, recipe: Recipe) -> None:
             people = f"{recipe.subjects} people of the family {recipe.family!r}"
             raise DataError(
                 f"{versioned(recipe.domain)} with {people} has no picture of {', '.join(absent)} in split "
-                f"{split!r}; ask for more people"
+                f"{split!r}; give more people"
             )
 
 

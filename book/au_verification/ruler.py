@@ -18,7 +18,7 @@ from book.au_verification.examine import (
 )
 from book.populations import require_learned
 from book.session import networks_of_pair
-from fer_lib.stats.degree import Role, degree_and_room
+from fer_lib.stats.degree import Role, degree_and_distance
 from fer_lib.train.record import TrainedNetwork
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
@@ -160,7 +160,7 @@ def degrees(groups: Mapping[str, Sequence[Examined]]) -> tuple[dict[str, Estimat
         metrics[number] = Estimate(min(map(len, roles.values())), unit="count")
         try:
             require_alike(roles)
-            degree, room = degree_and_room(*_ends(each, groups))
+            degree, room = degree_and_distance(*_ends(each, groups))
         except DataError as fault:
             faults.append(f"{name}: {fault}")
             continue

@@ -56,7 +56,7 @@ from fer_lib.look.layers import example_picture, last_conv, maps_of
 from fer_lib.look.responses import maximal_responses
 from fer_lib.nets.classifier import Classifier
 from fer_lib.nets.zero_bias import ZeroBiasCNN
-from fer_lib.stats.degree import Role, degree_and_room
+from fer_lib.stats.degree import Role, degree_and_distance
 from fer_lib.stats.two_way import network_mean, networks_and_people
 from fer_lib.train.controls import unit_answers, untrained_network
 from fer_lib.train.predict import collected
@@ -416,7 +416,7 @@ def specification_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFram
         if ends[0].shape[1] > 1:
             parts = (Role(name, own[:, 0], own[:, 1:].T) for name, own in zip(roles, ends, strict=True))
             with suppress(DataError):  # controls that do not differ
-                estimate, room = degree_and_room(*parts)
+                estimate, room = degree_and_distance(*parts)
                 low, high = estimate.low, estimate.high
                 answer = degree_answer(estimate, room, SMALLEST_ROOMS[chosen[-1]])
         rows.append((*labels, *means, degree, low, high, answer))

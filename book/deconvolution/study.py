@@ -28,7 +28,7 @@ from fer_lib.look.judge import (
 )
 from fer_lib.look.localisation import control_maps, cross_fitted_overlap
 from fer_lib.look.responses import LayerView
-from fer_lib.stats.degree import Role, degree_and_room
+from fer_lib.stats.degree import Role, degree_and_distance
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, ratio
 from fer_lib.stats.two_way import networks_and_people
 from fer_lib.train.controls import untrained_network
@@ -262,7 +262,7 @@ def overlap_metrics(found: pd.DataFrame, same: pd.DataFrame) -> tuple[dict[str, 
         try:
             roles = [Role(role, each[:, 0], each[:, 1:].T) for role, each in values.items()]
             # Of iou the maps are of the same networks; of the other the places are, one network of each role.
-            degree, room = degree_and_room(*roles, same_networks=True, unit="share")
+            degree, room = degree_and_distance(*roles, same_networks=True, unit="share")
         except DataError as fault:
             faults.append(f"{name}: {fault}")
         else:

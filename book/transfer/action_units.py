@@ -15,7 +15,7 @@ from face_sets.faceset import FaceSet
 from face_sets.splits import split_people
 from fer_lib.aus.heads import aurocs_without, drawn_aurocs, enough_people, fit_heads
 from fer_lib.aus.presence import Presence, presence
-from fer_lib.stats.degree import Role, degree_and_room
+from fer_lib.stats.degree import Role, degree_and_distance
 from fer_lib.stats.resampling import RERUN_TOLERANCE, mean_of_defined
 from fer_lib.stats.two_way import PEOPLE_GROUPS, networks_and_draws, people_groups
 from fer_lib.train.controls import hog_responses, untrained_network
@@ -183,7 +183,7 @@ def unit_metrics(unit_reads: UnitReads) -> dict[str, Estimate]:
     metrics["au_networks_of_each_role"] = Estimate(count, unit="count")
     floor, own, ceiling = (role.values.mean() for role in roles)
     try:
-        degree, room = degree_and_room(*roles)
+        degree, room = degree_and_distance(*roles)
     except DataError as fault:  # the page prints why there is no degree
         ratio = (own - floor) / (ceiling - floor) if ceiling != floor else 0.0
         return metrics | {"au_auroc_degree": Estimate(ratio, why=str(fault))}

@@ -14,7 +14,7 @@ from face_sets.faceset import FaceSet
 from face_sets.leakage import independent_groups
 from fer_lib.stats.classification import calibration_error
 from fer_lib.stats.contrasts import POINTS, TrainingScores, contrast_of_sets, mean_score, score_trainings
-from fer_lib.stats.degree import Role, degree_and_room, lowest_of
+from fer_lib.stats.degree import Role, degree_and_distance, lowest_of
 from fer_lib.stats.resampling import RERUN_TOLERANCE, bootstrap, cluster_sums
 from fer_lib.stats.two_way import PEOPLE_GROUPS, all_but_one
 from ferbook.errors import DataError
@@ -148,7 +148,7 @@ def pair_degree(recalls: Mapping[str, np.ndarray], source: str, target: str, cla
     roles = [Role.fixed("chance", chance, len(home) - 1)]
     roles += [Role(name, of[0], of[1:]) for name, of in ((f"trained on {source}", own), (target, home))]
     try:
-        return pair(*degree_and_room(*roles))
+        return pair(*degree_and_distance(*roles))
     except DataError as fault:  # networks that read another set better than its own do
         return pair(Estimate(ratio, why=str(fault)), exceeds=True)
 

@@ -254,7 +254,7 @@ def _coded(rows: Sequence[Row], scale: Mapping[int, float], form: str) -> pd.Dat
     """The cells through ``scale``, by frame; the first wrong one is named."""
     frames = pd.Index([row.whole("frame", form="a frame number") for row in rows])
     if again := list(np.flatnonzero(frames.duplicated())):
-        raise rows[again[0]].fault("frame", "it stands there twice; keep one row")
+        raise rows[again[0]].fault("frame", "it occurs twice; keep one row")
     cells = pd.DataFrame([row.cells for row in rows], index=frames).drop(columns="frame")
     codes = cells.apply(pd.to_numeric, errors="coerce")
     if len(wrong := np.argwhere(~codes.isin(list(scale)).to_numpy())):
@@ -292,7 +292,7 @@ def _archive_tasks(path: Path, archives: ExitStack) -> Tasks:
         number = int(match["frame"])
         if number in pictures:
             raise DataError(
-                f"{pictures[number].place}: frame {number} stands in the archive a second time, as {name}"
+                f"{pictures[number].place}: frame {number} occurs in the archive a second time, as {name}"
             )
         pictures[number] = Frame(f"{path}, {name}", partial(_read_entry, archive, path, name))
     return tasks

@@ -92,7 +92,7 @@ def _trees(folder: Path) -> dict[str, Path]:
     for tree, names in _TREES.items():
         places = _called(folder, folder, names)
         if len(places) > 1:
-            raise DataError(f"{places[1]}: a second tree beside {places[0]}; keep one of the two")
+            raise DataError(f"{places[1]}: a second tree next to {places[0]}; keep one of the two")
         if places:  # unpacking adds a level: Emotion_labels/Emotion, Landmarks/Landmarks
             trees[tree] = (_called(places[0], folder, names) or places)[0]
     for tree in ("images", "Emotion"):

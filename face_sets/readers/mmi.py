@@ -55,7 +55,7 @@ _VIEW = "videos that do not show the face from the front"
 _NO_LABEL = "videos without one of the six emotions and without AU codes"
 _ORDER = "AU codes whose markers do not follow each other in time, and were put in order"
 _NO_MARKER = "markers of AU codes that have none, and count as absent"
-_UNLABELLED = "emotions of videos that are kept for their AU codes"
+_UNLABELLED = "emotions of videos that are read for their AU codes"
 _UNCODED = "AU codes of videos that come with an emotion only"
 _COMPLAINT = "pictures that a decoder found fault with, though it gave some"
 _SHORT = "videos of fewer than four frames"
@@ -92,7 +92,7 @@ def _read_session(number: str, place: Path, folder: Path, size: int) -> tuple[li
     if not videos:
         return [], [_NO_VIDEO]
     if len(videos) > 1:
-        raise DataError(f"{videos[1]}: a second video beside {videos[0].name}; expected one per session")
+        raise DataError(f"{videos[1]}: a second video next to {videos[0].name}; expected one per session")
     video = videos[0]
     present = {path.name.lower(): path for path in list_inside(place, folder)}
     if "session.xml" not in present:
@@ -172,7 +172,7 @@ def _markers(path: Path) -> tuple[dict[int, list[tuple[int, int]]], list[str]]:
         bad = [each for each in markers if not re.fullmatch(r"[0-9]{1,9} [0-3]", " ".join(each))]
         frames = [int(frame) for frame, _ in markers] if not bad else []
         faults = {
-            "stands there twice; expected it once": int(number) in coding,
+            "occurs twice; expected it once": int(number) in coding,
             f"holds the text {text!r:.60}; expected elements Marker only": text,
             f"has a Marker with Frame and Type {bad[:1]}; expected a frame number, and 0 to 3": bad,
             "has two Markers at one frame": len(set(frames)) < len(frames),

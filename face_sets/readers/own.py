@@ -77,8 +77,8 @@ def read_own(folder: Path, size: int) -> FaceSet:
             before, other = sides.setdefault(person, (places[path], split))
             if split != other:
                 raise DataError(
-                    f"{line.place}: split {split}, but the same person is in {other} ({before}); nobody may "
-                    "be learned from and tested on. Without a column split people are divided"
+                    f"{line.place}: split {split}, but the same person is in {other} ({before}); a person "
+                    "may be in one split only. Without a column split people are divided"
                 )
         rows.append(row)
         paths[id(row)] = path
@@ -181,7 +181,7 @@ def save_own(faces: FaceSet, folder: Path) -> None:
             write_own(faces, partial)
     except OSError as fault:
         raise DataError(
-            f"{folder}: the faces could not be written ({fault}); make room or choose another folder"
+            f"{folder}: the faces could not be written ({fault}); free disk space or choose another folder"
         ) from fault
 
 

@@ -132,12 +132,12 @@ def presence(faces: FaceSet, present_from: float = 0.0) -> Presence:
 def unit_source(run_faces: FaceSet, faces: FaceSet) -> str:
     """Whose pictures and action units the chapter is about, in a sentence; ``run_faces`` is the run's set."""
     if not faces.aus:
-        return f"Nobody coded action units in {run_faces.name}, so none are asked about."
+        return f"{run_faces.name} has no codes of action units, so none are evaluated."
     if faces is run_faces:
         return f"Pictures and action units are those of {faces.name}."
     rendered = "rendered faces" if faces.table["dataset"].isin(VERSIONS).all() else "faces"
     return (
-        f"Nobody coded action units in {run_faces.name}. The network that learned from it is asked about the "
+        f"{run_faces.name} has no codes of action units. The network trained on it is evaluated on the "
         f"{rendered} of {faces.name}, whose units are known: what follows is about its filters, and not "
-        "about pictures like those that it learned from."
+        "about pictures like those that it was trained on."
     )

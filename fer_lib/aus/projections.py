@@ -38,24 +38,24 @@ class NetworkView:
 def view_networks(
     classifiers: Sequence[TrainedNetwork],
     untrained: int,
-    strangers: FaceSet,
+    held_out: FaceSet,
     look: Callable[[nn.Module, FaceSet], LayerView],
     *,
     view: LayerView | None = None,
     seed: int = 0,
 ) -> list[NetworkView]:
-    """All networks with what ``look`` (``layer_view.view_layer`` with its settings) sees of ``strangers``:
+    """All networks with what ``look`` (``layer_view.view_layer`` with its settings) sees of ``held_out``:
     the ``classifiers``, and so many ``untrained`` ones, with first weights from ``seed`` on.
 
-    ``view`` is taken for that of the first network where it is of the strangers.
+    ``view`` is taken for that of the first network where it is of the held_out.
     """
     models = [(each.name, TRAINED_NETWORKS, each.model) for each in classifiers]
     models += [
         (f"untrained {number}", UNTRAINED_NETWORKS, untrained_network(classifiers[0].model, number))
         for number in range(seed, seed + untrained)
     ]
-    spared = {0: view} if view is not None and view.faces is strangers else {}
-    return [NetworkView(*each, spared.get(n) or look(each[2], strangers)) for n, each in enumerate(models)]
+    spared = {0: view} if view is not None and view.faces is held_out else {}
+    return [NetworkView(*each, spared.get(n) or look(each[2], held_out)) for n, each in enumerate(models)]
 
 
 def over_networks(measure: MapScore, values: np.ndarray) -> Estimate | None:

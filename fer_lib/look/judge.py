@@ -83,10 +83,10 @@ MAP_SCORES = {
     ),
     "pointing": MapScore("largest pixel on that skin", "pointing_game", nothing="the area", limits=(0, 1)),
     "iou": MapScore("overlap with that skin", "iou", nothing="the area", limits=(0, 1)),
-    "right_unit": MapScore("energy there less that on as much skin of other units", "right_unit"),
+    "right_unit": MapScore("energy there minus that on as much skin of other units", "right_unit"),
     "contrast": MapScore("of what the map loses without the unit, the share on that skin", "contrast"),
     "correctness": MapScore("rank correlation with what parts of the face make of the answer", "correctness"),
-    "sanity": MapScore("1 less the correlation with the map of random weights", "sanity", limits=(0, 2)),
+    "sanity": MapScore("1 minus the correlation with the map of random weights", "sanity", limits=(0, 2)),
     "stability": MapScore("correlation with the map where nothing that matters was changed", "stability"),
 }
 """What ``judge_maps`` gives: name -> score; more is better of each."""
@@ -242,7 +242,7 @@ def map_benchmark(
     return MapBenchmark(name, network, untrained, layer, twins, rows, filters, positions)
 
 
-def asked(method: Explainer, network: nn.Module, layer: str, *inputs: np.ndarray) -> np.ndarray:
+def checked_maps(method: Explainer, network: nn.Module, layer: str, *inputs: np.ndarray) -> np.ndarray:
     """The maps of ``method``, float32 (N, H, W), from its ``inputs``: pictures, rows, filters and positions.
     Raises DataError where they have another shape or are not finite numbers, and where the method changed the
     network or what it was given.
@@ -280,7 +280,7 @@ def judge_maps(method: Explainer, trials: Sequence[MapBenchmark]) -> pd.DataFram
     ``unit``, the columns that ``MAP_SCORES`` names, and ``seconds``, what a map took.
 
     A map that is zero everywhere counts as one that is alike everywhere, so that who says nothing gains
-    nothing. Raises DataError as ``asked``, and where a map is another one when it is asked for again.
+    nothing. Raises DataError as ``checked_maps``, and where a map is another one when it is asked for again.
     """
     tables, firsts = [], []
     for each in trials:
@@ -289,23 +289,25 @@ def judge_maps(method: Explainer, trials: Sequence[MapBenchmark]) -> pd.DataFram
     for each, first in zip(trials, firsts, strict=True):
         again = _first_maps(method, each)
         if np.abs(again - first).max() > SAME_MAP * np.abs(first).max():
-            raise DataError("asked again about the same neurons it gave other maps; draw from a fixed seed")
+            raise DataError(
+                "called again with the same neurons it returned other maps; draw from a fixed seed"
+            )
     return pd.concat(tables, ignore_index=True)
 
 
 def _first_maps(method: Explainer, trial: MapBenchmark) -> np.ndarray:
     few = (part[:REPEATED] for part in (trial.rows, trial.filters, trial.positions))
-    return asked(method, trial.network, trial.layer, trial.twins.on.pixels, *few)
+    return checked_maps(method, trial.network, trial.layer, trial.twins.on.pixels, *few)
 
 
 def _judge_benchmark(method: Explainer, trial: MapBenchmark) -> pd.DataFrame:
     twins, rows, at = trial.twins, trial.rows, (trial.filters, trial.positions)
     begun = time.perf_counter()
-    maps = asked(method, trial.network, trial.layer, twins.on.pixels, rows, *at)
+    maps = checked_maps(method, trial.network, trial.layer, twins.on.pixels, rows, *at)
     seconds = (time.perf_counter() - begun) / len(maps)
-    without = asked(method, trial.network, trial.layer, twins.off.pixels, rows, *at)
-    random = asked(method, trial.untrained, trial.layer, twins.on.pixels, rows, *at)
-    again = asked(method, trial.network, trial.layer, trial.disturbed, np.arange(len(rows)), *at)
+    without = checked_maps(method, trial.network, trial.layer, twins.off.pixels, rows, *at)
+    random = checked_maps(method, trial.untrained, trial.layer, twins.on.pixels, rows, *at)
+    again = checked_maps(method, trial.network, trial.layer, trial.disturbed, np.arange(len(rows)), *at)
     region, rivals = (each[rows] for each in twins.regions)
     difference = maps - without
     energies = np.where(maps.any(axis=(1, 2), keepdims=True), maps, 1)

@@ -192,7 +192,7 @@ def _first_half(subjects: np.ndarray) -> np.ndarray:
     empty = np.flatnonzero(subjects == "")
     if len(empty):
         raise DataError(
-            f"pair {empty[0]} has no subject; give each picture a name of its own where the set does not "
+            f"pair {empty[0]} has no subject; give each picture its own name where the set does not "
             "say who is on it"
         )
     names, codes = np.unique(subjects.astype(str), return_inverse=True)

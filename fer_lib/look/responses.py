@@ -57,7 +57,7 @@ def maximal_responses(
     DataError for an empty face set, and for NaN or infinite responses (it names layer, filter and picture).
     """
     if not len(faces):
-        raise DataError(f"face set {faces.name!r} holds no picture to ask the network about")
+        raise DataError(f"face set {faces.name!r} holds no picture to evaluate the network on")
     find_layer(model, layer, once=True)
     weight, parts = next(model.parameters()), []
     home = weight.device

@@ -153,8 +153,10 @@ def contrast(
     if scores.freedom and seeded.any():
         covers = f" and of the seeds (pooled, {scores.freedom} degrees of freedom)"
         errors = [StandardError(scores.spread[measure] * np.sqrt((seeded**2).sum()), scores.freedom)]
-    told = {"of": "clusters", "besides": covers}
-    return _mean_contrast((scores,), (weights,), errors, measure, unit=unit, tolerance=tolerance, **told)
+    description = {"of": "clusters", "besides": covers}
+    return _mean_contrast(
+        (scores,), (weights,), errors, measure, unit=unit, tolerance=tolerance, **description
+    )
 
 
 def contrast_of_sets(
@@ -177,12 +179,12 @@ def contrast_of_sets(
     """
     columns = list(condition)
     if any(not each.table[columns].equals(scores[0].table[columns]) for each in scores):
-        raise ValueError("the sets were not asked of the same trainings in the same order")
+        raise ValueError("the sets were not scored for the same trainings in the same order")
     errors = _seed_errors(scores, weights, without_seed, measure, columns)
     negation = "" if errors else "not "
     covers = f", each set by itself; seed variance is {negation}covered"
-    told = {"of": "people in the smallest set", "besides": covers}
-    return _mean_contrast(scores, weights, errors, measure, unit=unit, tolerance=tolerance, **told)
+    description = {"of": "people in the smallest set", "besides": covers}
+    return _mean_contrast(scores, weights, errors, measure, unit=unit, tolerance=tolerance, **description)
 
 
 def _seed_errors(
@@ -217,7 +219,7 @@ def _mean_contrast(
     *,
     unit: Unit,
     tolerance: float,
-    **told: str,
+    **description: str,
 ) -> Estimate:
     scale = 1 if unit == "share" else POINTS
     pairs = list(zip(scores, weights, strict=True))
@@ -230,7 +232,7 @@ def _mean_contrast(
         n=sum(each.pictures for each in scores),
         unit=unit,
         tolerance=scale * tolerance,
-        **told,
+        **description,
     )
 
 
@@ -318,7 +320,7 @@ def hold_contest(
     """
     names = tuple(contender.name for contender in contenders)
     if len(set(names)) < len(names) or not names:
-        raise DataError(f"contenders need names of their own, at least one: {', '.join(names) or 'none'}")
+        raise DataError(f"contenders need different names, at least one: {', '.join(names) or 'none'}")
     for contender in contenders:
         if not contender.seeded and len(contender.probabilities) > 1:
             raise DataError(f"{contender.name}: no seed changes it, so give its answers once")

@@ -97,7 +97,7 @@ class _Roles:
         return [*((part, len(role.values) - 1) for part, role in zip(own, self.roles, strict=True)), people]
 
 
-def degree_and_room(
+def degree_and_distance(
     floor: Role,
     measure: Role,
     ceiling: Role,

@@ -117,9 +117,9 @@ def people_groups(people: np.ndarray, groups: int = PEOPLE_GROUPS) -> np.ndarray
         raise ParameterError(f"groups = {groups}: people are left out in at least 2 groups")
     codes, names = pd.factorize(np.asarray(people))
     if (codes < 0).any():
-        raise DataError(f"picture {(codes < 0).argmax()} is of nobody: give it a person of its own")
+        raise DataError(f"picture {(codes < 0).argmax()} has no subject: give it a unique name")
     if len(names) < groups:
-        raise DataError(f"{len(names)} people make no {groups} groups: ask for fewer, or add people")
+        raise DataError(f"{len(names)} people make no {groups} groups: give fewer groups, or add people")
     return np.random.default_rng(0).permutation(np.arange(len(names)) % groups)[codes]
 
 

@@ -163,7 +163,7 @@ def score_folds(
         [exact_copies(faces)[faces.table["split"].eq("test").to_numpy()] for faces in folds]
     )
     if not fresh.any():
-        raise DataError("every picture of the split 'test' also stands in the training split")
+        raise DataError("every picture of the split 'test' is also in the training split")
     pictures, count = FaceSet.concat(tests[0].name, tests), len(probabilities)
     # A picture's weight in the mean of the folds' accuracies.
     weights = np.concatenate([np.full(len(test), 1 / (count * len(tests) * len(test))) for test in tests])

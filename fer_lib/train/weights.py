@@ -80,7 +80,7 @@ def widened(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     for name in wide:
         if (scale := tensors.get(f"{name}{_SCALE}")) is not None:
             if scale.shape != wide[name].shape[:1]:
-                raise DataError(f"{name}: a scale for each of {tuple(scale.shape)}, not of its own filters")
+                raise DataError(f"{name}: {tuple(scale.shape)} scales do not fit its filters")
             wide[name] = (wide[name].flatten(1) * scale.unsqueeze(1)).view_as(wide[name])
     return wide
 

@@ -165,7 +165,7 @@ def test_what_a_training_needs_and_is_not_there_is_said(asked, command, monkeypa
     assert "note: split train has no picture of fear: no network can learn of it" in out
     monkeypatch.setattr(registry, "open_faces", lambda _: toy("lab").select([0, 1]))
     _, out, _ = command("data", "describe", "lab")
-    assert "note: split test has no picture with an emotion: no accuracy can be told" in out
+    assert "note: split test has no picture with an emotion: no accuracy can be measured" in out
 
 
 def test_a_set_begun_is_incomplete_with_the_first_missing_thing(tmp_path, command):

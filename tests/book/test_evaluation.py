@@ -23,7 +23,7 @@ from book.evaluation import (
 from book.truth import maps
 from face_sets.registry import set_name
 from fer_lib.look.attribution import EXPLAINERS
-from fer_lib.look.judge import MAP_SCORES, MapBenchmark, asked
+from fer_lib.look.judge import MAP_SCORES, MapBenchmark, checked_maps
 from fer_lib.nets.build import build_network
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
@@ -65,7 +65,7 @@ def test_a_method_in_a_file_gives_what_it_gives_here_and_its_faults_are_named(tm
     assert np.array_equal(method(network, "relu3", *given), EXPLAINERS["gradient"](network, "relu3", *given))
     for layer, told in FAULTS.items():
         with pytest.raises(DataError, match=told):
-            asked(method, network, layer, *given)
+            checked_maps(method, network, layer, *given)
     assert capfd.readouterr().out == "", "what it prints is no answer of the command's"
 
 

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from fer_lib.stats.degree import Role, degree_and_room
+from fer_lib.stats.degree import Role, degree_and_distance
 from ferbook import paths
 from ferbook.answers import Evidence, answer_claim
 from ferbook.book import chapters
@@ -187,7 +187,7 @@ def test_a_degree_and_its_answer_by_numpy_alone(claim, degree, word):
         own = mean + 0.02 * generator.standard_normal(networks)
         groups = people + 0.001 * generator.standard_normal(10)
         made.append((own, own + groups[:, None] - groups.mean()))
-    estimate, room = degree_and_room(
+    estimate, room = degree_and_distance(
         *(Role(name, *each) for name, each in zip(("0", "measure", "1"), made, strict=True))
     )
     chapter, _, name = claim.measure.partition(".")

@@ -330,8 +330,8 @@ def test_a_set_that_no_protocol_fits_is_refused(faces, told):
     [
         (("anger", "happiness"), "no picture of 'anger'; its emotions are neutral, disgust, happiness"),
         (("disgust", "disgust"), "a class is named twice"),
-        (("disgust",), "disgust to tell apart; at least two"),
-        ((), "no class to tell apart"),
+        (("disgust",), "disgust to discriminate; at least two"),
+        ((), "no class to discriminate"),
     ],
 )
 def test_classes_that_cannot_be_told_apart_are_refused(classes, told):

@@ -134,7 +134,7 @@ def test_the_library_measures_what_the_page_defines():
 def test_counts_and_degrees_are_those_of_the_library():
     from fer_lib.aus.association import statistic
     from fer_lib.aus.verification import verified
-    from fer_lib.stats.degree import Role, degree_and_room
+    from fer_lib.stats.degree import Role, degree_and_distance
 
     generator = np.random.default_rng(5)
     responses, present = generator.random((60, 7)), generator.integers(0, 2, (60, len(UNITS))).astype(float)
@@ -151,5 +151,5 @@ def test_counts_and_degrees_are_those_of_the_library():
     for centre in (0.4, 24, 35):
         values = centre + generator.normal(0, 3, 5)
         roles.append((values, values + generator.normal(0, 1, (10, 1))))
-    degree, _ = degree_and_room(*(Role(str(place), *role) for place, role in enumerate(roles)))
+    degree, _ = degree_and_distance(*(Role(str(place), *role) for place, role in enumerate(roles)))
     assert fieller(roles) == pytest.approx((degree.value, degree.low, degree.high), abs=1e-6)

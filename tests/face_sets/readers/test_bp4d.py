@@ -206,7 +206,7 @@ def test_entries_of_an_archive_in_any_order_beside_others(plus):
         ),
         (
             lambda z: repack(z, lambda e: e.update({"F001/T1/17.jpg": b"x"})),
-            "frame 17 stands in the archive a second time, as F001/T1/17.jpg",
+            "frame 17 occurs in the archive a second time, as F001/T1/17.jpg",
         ),
         (lambda z: z.with_suffix("").mkdir(), "F001.zip: a second place of F001, beside"),
         (

@@ -58,7 +58,9 @@ def test_a_split_sequences_and_units_are_taken_as_they_are(folder):
 @pytest.mark.parametrize("who", ["A", ""])
 def test_a_person_or_a_sequence_of_nobody_known_is_in_one_split(folder, who):
     rows = [f"p{k}.png,{who},anger,s,{k},{('train', 'train', 'test')[k % 3]}" for k in range(3)]
-    told = r"line 4: split test, but the same person is in train \(line 2\); nobody may be learned from and"
+    told = (
+        r"line 4: split test, but the same person is in train \(line 2\); a person may be in one split only"
+    )
     with pytest.raises(DataError, match=told):
         read(folder, rows, "path,subject,emotion,sequence,frame,split")
 
@@ -151,7 +153,7 @@ def test_an_intensity_may_be_written_as_programs_do(folder):
 def test_rendered_faces_are_written_whole_or_not_at_all(tmp_path):
     given = face_set(32)
     noise = np.random.default_rng(0).integers(0, 256, given.pixels.shape, dtype=np.uint8)
-    with full_disk(700), pytest.raises(DataError, match="make room"):
+    with full_disk(700), pytest.raises(DataError, match="free disk space"):
         save_own(FaceSet("lab", noise, given.table), tmp_path / "mine")
     assert list(tmp_path.iterdir()) == []
     save_own(given, tmp_path / "mine")

@@ -70,9 +70,9 @@ def test_a_set_without_action_units_is_refused_and_told_which_sets_have_them():
 def test_whose_units_is_said_where_there_are_none_too():
     coded, bare = face_set(AU4=0.5), face_set()
     assert unit_source(coded, coded) == "Pictures and action units are those of toy."
-    assert "asked about the faces of toy," in unit_source(bare, coded)
-    assert "asked about the rendered faces of toy," in unit_source(bare, coded.assign(dataset="lab"))
-    assert unit_source(bare, bare) == "Nobody coded action units in toy, so none are asked about."
+    assert "evaluated on the faces of toy," in unit_source(bare, coded)
+    assert "evaluated on the rendered faces of toy," in unit_source(bare, coded.assign(dataset="lab"))
+    assert unit_source(bare, bare) == "toy has no codes of action units, so none are evaluated."
 
 
 def test_facs_rows_that_are_not_numbers_are_named_before_presence_is_asked_for():

@@ -11,7 +11,7 @@ from fer_lib.look.judge import (
     TWIN_PARTS,
     MapBenchmark,
     Twins,
-    asked,
+    checked_maps,
     judge_maps,
     map_benchmark,
     map_estimates,
@@ -165,7 +165,7 @@ def test_what_changes_what_it_was_given_is_refused(harm):
 
     at = np.array([0]), np.array([0]), np.array([[0, 0]])
     with pytest.raises(DataError, match="changed the network or the pictures"):
-        asked(method, network(1), "relu3", np.ones((1, SIDE, SIDE), np.uint8), *at)
+        checked_maps(method, network(1), "relu3", np.ones((1, SIDE, SIDE), np.uint8), *at)
 
 
 def test_what_gives_another_map_when_asked_again_is_refused(trials):
@@ -181,7 +181,7 @@ def test_what_gives_another_map_when_asked_again_is_refused(trials):
 def test_tensors_are_taken_too(trials):
     at = trials[0].rows[:2], trials[0].filters[:2], trials[0].positions[:2]
     pictures = trials[0].twins.on.pixels
-    maps = asked(
+    maps = checked_maps(
         lambda *given: torch.ones(2, SIDE, SIDE, requires_grad=True),
         trials[0].network,
         "relu3",

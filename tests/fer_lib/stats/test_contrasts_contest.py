@@ -62,7 +62,7 @@ def test_the_table_is_what_the_figure_takes(contest):
 
 def test_contenders_have_names_of_their_own():
     twins = [Contender("same", OURS, wrong_in(0)[None])] * 2
-    with pytest.raises(DataError, match="names of their own"):
+    with pytest.raises(DataError, match="different names"):
         hold_contest(twins, LABELS, PEOPLE)
     with pytest.raises(DataError, match="at least one: none"):
         hold_contest([], LABELS, PEOPLE)

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import t
 
-from fer_lib.stats.degree import Role, degree_and_room
+from fer_lib.stats.degree import Role, degree_and_distance
 from ferbook.errors import DataError
 
 GROUPS = 10
@@ -36,7 +36,7 @@ def test_a_degree_by_hand():
         Role(name, np.array(values), np.tile(np.mean(values), (GROUPS, len(values))))
         for name, values in (("floor", [0, 0.02]), ("measure", [0.2, 0.24, 0.22]), ("ceiling", [0.3, 0.36]))
     )
-    degree, room = degree_and_room(floor, measure, ceiling)
+    degree, room = degree_and_distance(floor, measure, ceiling)
     assert degree.value == pytest.approx((0.22 - 0.01) / (0.33 - 0.01))
     assert room.value == pytest.approx(0.32)
     v_floor, v_measure, v_ceiling = 0.0002 / 2, 0.0004 / 3, 0.0018 / 2
@@ -68,7 +68,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(degree, networks):
     draws = 1200
     for _ in range(draws):
         try:
-            estimate, _ = degree_and_room(*roles(generator, degree, networks))
+            estimate, _ = degree_and_distance(*roles(generator, degree, networks))
         except DataError as fault:
             assert "lies above 1" in str(fault)
             above += 1
@@ -82,10 +82,10 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(degree, networks):
 def test_people_whom_all_roles_share_make_the_interval_shorter():
     generator = np.random.default_rng(3)
     floor, measure, ceiling = roles(generator, 0.6, 10, luck=0.001)
-    shared, _ = degree_and_room(floor, measure, ceiling)
+    shared, _ = degree_and_distance(floor, measure, ceiling)
     order = generator.permutation(GROUPS)
     others = Role("ceiling", ceiling.values, ceiling.without[order])
-    apart, _ = degree_and_room(floor, measure, others)
+    apart, _ = degree_and_distance(floor, measure, others)
     assert shared.high - shared.low < apart.high - apart.low
 
 
@@ -97,7 +97,7 @@ def test_networks_that_all_roles_share_enter_by_their_differences():
         "the change": [0.434639428, 0.431495518, 0.43606194, 0.433085011, 0.429721688],
     }
     made = [Role(name, own, np.tile(np.mean(own), (GROUPS, 5))) for name, own in overlaps.items()]
-    degree, room = degree_and_room(*made, same_networks=True)
+    degree, room = degree_and_distance(*made, same_networks=True)
     widths = np.subtract(overlaps["the change"], overlaps["edges"])
     error = np.std(widths, ddof=1) / 5**0.5
     assert room.high - room.value == pytest.approx(t.ppf(0.975, 4) * error)
@@ -119,14 +119,14 @@ def test_where_the_room_is_uncertain_the_degree_says_why_it_has_no_interval():
     near = Role(
         "ceiling", floor.values + 0.002, floor.without[::-1] + 0.002 + generator.normal(0, 0.02, (GROUPS, 5))
     )
-    degree, room = degree_and_room(floor, measure, near)
+    degree, room = degree_and_distance(floor, measure, near)
     assert degree.low is None and "too uncertain" in degree.why and room.low < 0 < room.high
 
 
 def test_a_role_that_is_a_number_has_no_variance():
     generator = np.random.default_rng(1)
     _, measure, ceiling = roles(generator, 0.5, 10)
-    zero, _ = degree_and_room(Role.fixed("floor", 0.0), measure, ceiling)
+    zero, _ = degree_and_distance(Role.fixed("floor", 0.0), measure, ceiling)
     assert zero.low < 0.5 < zero.high and zero.n == 10
 
 
@@ -134,14 +134,14 @@ def test_what_is_no_ruler_is_refused():
     generator = np.random.default_rng(2)
     floor, measure, ceiling = roles(generator, 0.5, 5)
     with pytest.raises(DataError, match="below its floor 'ceiling': no ceiling"):
-        degree_and_room(ceiling, measure, floor)
+        degree_and_distance(ceiling, measure, floor)
     with pytest.raises(DataError, match="'measure' is no ceiling of 'ceiling'"):
-        degree_and_room(floor, ceiling, measure)
+        degree_and_distance(floor, ceiling, measure)
     with pytest.raises(DataError, match=r"same groups of people: floor 10, measure 10, ceiling 9"):
-        degree_and_room(floor, measure, Role("ceiling", ceiling.values, ceiling.without[1:]))
+        degree_and_distance(floor, measure, Role("ceiling", ceiling.values, ceiling.without[1:]))
     with pytest.raises(DataError, match="same networks: floor 5, measure 5, ceiling 4"):
         fewer = Role("ceiling", ceiling.values[1:], ceiling.without[:, 1:])
-        degree_and_room(floor, measure, fewer, same_networks=True)
+        degree_and_distance(floor, measure, fewer, same_networks=True)
     with pytest.raises(DataError, match="'measure' has 1 network; the least are two"):
         Role("measure", [0.1], np.ones((GROUPS, 1)))
     with pytest.raises(DataError, match=r"'measure': \(5,\) numbers and \(10, 4\)"):

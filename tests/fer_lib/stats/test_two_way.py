@@ -200,7 +200,7 @@ def test_groups_of_people_are_even_and_keep_a_person_together():
         people_groups(people, 24)
     with pytest.raises(ParameterError, match="groups = 1"):
         people_groups(people, 1)
-    with pytest.raises(DataError, match="picture 2 is of nobody"):
+    with pytest.raises(DataError, match="picture 2 has no subject"):
         people_groups(np.array(["a", "b", None], object), 2)
 
 

@@ -96,7 +96,7 @@ def test_copies_are_one_group_where_nobody_is_known():
 
 def test_a_test_split_of_copies_only_is_refused():
     faces = face_set([("A", "fear", "train", 1), ("B", "fear", "test", 1)])
-    with pytest.raises(DataError, match="also stands in the training split"):
+    with pytest.raises(DataError, match="is also in the training split"):
         score_folds([faces], ANSWERS[None, :1], CLASSES)
 
 

@@ -240,7 +240,7 @@ def test_no_memory_is_taken_before_file_and_record_agree(saved, monkeypatch):
 
 def test_a_scale_that_is_not_of_its_filters_is_refused_before_it_is_multiplied():
     tensors = {"w": torch.zeros(1, 4, dtype=torch.int8), "w.int8_scale": torch.ones(1000)}
-    with pytest.raises(DataError, match="not of its own filters"):
+    with pytest.raises(DataError, match="scales do not fit its filters"):
         weights.widened(tensors)
 
 
