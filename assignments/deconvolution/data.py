@@ -18,7 +18,7 @@ def make(variant: int) -> dict[str, np.ndarray]:
     """
     from face_sets.rendered import open_studio
     from fer_lib.look.deconvolution import project
-    from fer_lib.look.layers import maps_of, taken_by
+    from fer_lib.look.layers import maps_of, to_input
     from fer_lib.train.weights import load_weights
     from ferbook.paths import runs_dir
 
@@ -26,7 +26,7 @@ def make(variant: int) -> dict[str, np.ndarray]:
     network, studio = load_weights(weights).eval(), open_studio(size=SIZE, seed=300 + variant)
     unit, rng = UNITS[variant], np.random.default_rng((24, TOYS[variant]))
     off, on = studio.shoot(person=0), studio.shoot(person=0, aus={unit: 1.0})
-    answers = maps_of(network, LAYER, taken_by(network, on.pixels[None]))[0].detach().numpy()
+    answers = maps_of(network, LAYER, to_input(network, on.pixels[None]))[0].detach().numpy()
     awake = (answers[:, INNER, INNER] > 0).sum(axis=0)
     place = np.add(np.unravel_index(awake.argmax(), awake.shape), INNER.start)  # most filters answer here
     strongest = np.argsort(-answers[:, *place], kind="stable")[:FILTERS]

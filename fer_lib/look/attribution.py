@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fer_lib.look.deconvolution import Method, Projections, project
-from fer_lib.look.layers import find_layer, standardiser, taken_by, way_to
+from fer_lib.look.layers import find_layer, standardiser, to_input, way_to
 from fer_lib.look.localisation import control_maps, receptive_fields
 from fer_lib.look.receptive import (
     NEURONS_AT_ONCE,
@@ -164,7 +164,7 @@ def in_whole(
         maps = []
         for pairs in np.array_split(np.arange(len(rows)), math.ceil(len(rows) / NEURONS_AT_ONCE)):
             with evaluating(network), torch.enable_grad():
-                inputs = standardiser(network)(taken_by(network, pictures[rows[pairs]])).detach()
+                inputs = standardiser(network)(to_input(network, pictures[rows[pairs]])).detach()
                 at = tuple(
                     torch.as_tensor(each[pairs], device=inputs.device)
                     for each in (filters, *np.transpose(positions))
@@ -179,7 +179,7 @@ def in_whole(
 @explainer("grad_cam")
 def _grad_cam(network, layer, pictures, rows, filters, positions) -> np.ndarray:
     """Selvaraju et al. 2017 (arXiv 1610.02391), section 3, at the last rectified maps below the layer."""
-    way = way_to(network, layer, taken_by(network, pictures[rows[:1]]))
+    way = way_to(network, layer, to_input(network, pictures[rows[:1]]))
     below = [each.name for each in way.values() if isinstance(each.module, nn.ReLU) and each.name != layer]
     if not below:
         raise ParameterError(f"grad_cam: no rectified maps lie below {layer!r}; take a later layer")

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.look.layers import extrema, maps_of, taken_by, way_to
+from fer_lib.look.layers import extrema, maps_of, to_input, way_to
 from fer_lib.look.receptive import WindowAnswers, computed_in_windows
 from ferbook.errors import DataError, ParameterError, require_name
 
@@ -131,7 +131,7 @@ def project(
     if not len(rows):
         raise DataError("no pair of a picture and a filter to project")
     rows = _indices("rows", rows, (len(rows),), len(pictures))
-    way = way_to(model, layer, taken_by(model, pictures[rows[:1]]))
+    way = way_to(model, layer, to_input(model, pictures[rows[:1]]))
     shape = way[max(way)].shape
     filters = _indices("filters", filters, rows.shape, shape[1])
     if positions is None:
@@ -169,7 +169,7 @@ def _maxima(
     unique = np.unique(rows)
     for start in range(0, len(unique), WHOLE_PICTURES):
         some = unique[start : start + WHOLE_PICTURES]
-        maps = maps_of(model, layer, taken_by(model, pictures[some]))
+        maps = maps_of(model, layer, to_input(model, pictures[some]))
         pairs = np.flatnonzero(np.isin(rows, some))
         which = torch.as_tensor(np.searchsorted(some, rows[pairs]), device=maps.device)
         own = maps[which, torch.as_tensor(filters[pairs], device=maps.device)]
@@ -187,7 +187,7 @@ def _check_account(
     """
     rows, filters, positions = pairs
     first = rows[0]
-    maps = maps_of(model, layer, taken_by(model, pictures[[first]]))
+    maps = maps_of(model, layer, to_input(model, pictures[[first]]))
     checked = np.flatnonzero(rows == first)
     filters, responses = filters[checked], responses[checked]
     own = maps[0].float().cpu().numpy()[filters, *positions[checked].T]

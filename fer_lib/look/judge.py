@@ -21,7 +21,7 @@ from scipy.stats import rankdata
 from torch import nn
 
 from face_sets.faceset import FaceSet, named_alone
-from fer_lib.look.layers import last_conv, standardiser, taken_by
+from fer_lib.look.layers import last_conv, standardiser, to_input
 from fer_lib.look.localisation import (
     area_share,
     cross_fitted_overlap,
@@ -173,7 +173,7 @@ class MapBenchmark:
     def _standardised(self, pictures: np.ndarray) -> np.ndarray:
         """``pictures`` uint8 (P, H, W) as the first layer sees them, float (P, H, W)."""
         with torch.no_grad():
-            return standardiser(self.network)(taken_by(self.network, pictures))[:, 0].float().cpu().numpy()
+            return standardiser(self.network)(to_input(self.network, pictures))[:, 0].float().cpu().numpy()
 
     @cached_property
     def parts(self) -> np.ndarray:

@@ -77,7 +77,7 @@ def standardiser(model: nn.Module) -> nn.Module:
     return next(model.children()) if isinstance(model, Classifier) else nn.Identity()
 
 
-def taken_by(model: nn.Module, pictures: np.ndarray) -> torch.Tensor:
+def to_input(model: nn.Module, pictures: np.ndarray) -> torch.Tensor:
     """``pictures`` (M, H, W), uint8 or floats in [0, 1], as ``model`` takes them: (M, 1, H, W) in [0, 1], in
     its type of numbers and on its device. Raises ParameterError for other whole numbers.
     """

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fer_lib.look.layers import PICTURE, TIED, Call, example_picture, standardiser, taken_by, way_to
+from fer_lib.look.layers import PICTURE, TIED, Call, example_picture, standardiser, to_input, way_to
 from fer_lib.nets.classifier import Sum, evaluating
 from ferbook.errors import ParameterError
 
@@ -234,11 +234,11 @@ def computed_in_windows(
         What each neuron sees of the picture.
     """
     pictures, rows, filters, positions = inputs
-    way = way_to(network, layer, taken_by(network, pictures[rows[:1]]))
+    way = way_to(network, layer, to_input(network, pictures[rows[:1]]))
     fields, found = fields_below(way), []
     for pairs in parts or np.array_split(np.arange(len(rows)), math.ceil(len(rows) / NEURONS_AT_ONCE)):
         with evaluating(network), torch.enable_grad():
-            inputs = standardiser(network)(taken_by(network, pictures[rows[pairs]])).detach()
+            inputs = standardiser(network)(to_input(network, pictures[rows[pairs]])).detach()
             places, own = (
                 torch.as_tensor(each[pairs], device=inputs.device) for each in (positions, filters)
             )

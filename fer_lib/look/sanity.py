@@ -19,7 +19,7 @@ from torch import nn
 
 from face_sets.faceset import FaceSet, named_alone
 from fer_lib.look.deconvolution import Method, Projections, project
-from fer_lib.look.layers import maps_of, taken_by, way_to
+from fer_lib.look.layers import maps_of, to_input, way_to
 from fer_lib.look.localisation import receptive_fields
 from ferbook.errors import ParameterError
 
@@ -182,14 +182,14 @@ def _pairs(
 
 def _layer_maps(model: nn.Module, layer: str, pictures: np.ndarray) -> np.ndarray:
     """float32 (M, K, h, w): the maps of ``layer`` for whole ``pictures`` uint8 (M, H, W)."""
-    return maps_of(model, layer, taken_by(model, pictures)).float().cpu().numpy()
+    return maps_of(model, layer, to_input(model, pictures)).float().cpu().numpy()
 
 
 def _convolutions(model: nn.Module, layer: str, pictures: np.ndarray) -> list[tuple[str, str]]:
     """The convolutions on the way to ``layer``, from it down, each with the batch normalisation behind it (""
     where there is none).
     """
-    way = way_to(model, layer, taken_by(model, pictures[:1]))
+    way = way_to(model, layer, to_input(model, pictures[:1]))
     behind = {call.inputs[0]: call.name for call in way.values() if isinstance(call.module, nn.BatchNorm2d)}
     return [
         (way[number].name, behind.get(number, ""))

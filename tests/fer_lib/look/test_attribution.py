@@ -6,7 +6,7 @@ from torch import nn
 
 from fer_lib.look.attribution import EXPLAINERS, explainer, in_whole
 from fer_lib.look.deconvolution import project
-from fer_lib.look.layers import maps_of, taken_by
+from fer_lib.look.layers import maps_of, to_input
 from fer_lib.look.receptive import answers_at
 from fer_lib.nets.build import build_network
 from ferbook.errors import ParameterError
@@ -98,7 +98,7 @@ def test_integrated_gradients_add_up_to_the_answer(small):
 def test_answers_are_those_of_the_whole_network(small):
     model, pictures = small
     rows, filters, positions = PAIRS
-    maps = maps_of(model, "relu3", taken_by(model, pictures))[rows, filters, *positions.T].numpy()
+    maps = maps_of(model, "relu3", to_input(model, pictures))[rows, filters, *positions.T].numpy()
     assert np.allclose(answers_at(model, "relu3", pictures, *PAIRS), maps, atol=1e-6)
 
 

@@ -16,7 +16,7 @@ from fer_lib.look.judge import (
     map_benchmark,
     map_estimates,
 )
-from fer_lib.look.layers import maps_of, taken_by
+from fer_lib.look.layers import maps_of, to_input
 from fer_lib.nets.build import build_network
 from ferbook.errors import DataError
 from tests.fer_lib.look.toy_twins import CORNERS, SIDE, faces, network, twins
@@ -75,7 +75,7 @@ def test_parts_are_what_whole_networks_say_of_mixed_pictures(trials):
     found, shown = trial.parts, trial.twins
 
     def answer(picture, pair):
-        maps = maps_of(trial.network, trial.layer, taken_by(trial.network, picture[None]))
+        maps = maps_of(trial.network, trial.layer, to_input(trial.network, picture[None]))
         return float(maps[0, trial.filters[pair], *trial.positions[pair]])
 
     for pair in (0, 1, 5):
