@@ -133,7 +133,7 @@ class ClaimAnswer:
         if self.corrected is None:
             return ""
         p = "p < .001" if self.corrected < 0.001 else f"p = {self.corrected:.3f}".replace("0.", ".")
-        return f"{'holds' if self.holds else 'does not hold'} after correction ({p})"
+        return f"answer {'holds' if self.holds else 'does not hold'} after correction ({p})"
 
     @property
     def absolute(self) -> str:
@@ -235,7 +235,8 @@ def _degree_words(answer: ClaimAnswer) -> str:
         return f"The controls ({controls}) differ by {apart}; less than {answer.matters} is no difference."
     if degree.low is None:
         return f"The controls ({controls}) differ by {bounds_text(answer.distance)}, too little to divide by."
-    words = f"The degree is {answer.sized(answer.estimate)}: 0 % is {claim.floor}; 100 % is {claim.ceiling}."
+    size = answer.sized(answer.estimate)
+    words = f"Between {claim.floor} (0 %) and {claim.ceiling} (100 %) this lies at {size}."
     return f"{words} {why}" if (why := _no_ceiling(answer)) else words
 
 
@@ -250,7 +251,7 @@ def _no_ceiling(answer: ClaimAnswer) -> str:
             for row in answer.controls
             if not row["measured"] and row["estimate"] and row["estimate"].value > top + 1e-6
         ]
-    return f"The upper control is no ceiling: {' and '.join(above)}." if above else ""
+    return f"100 % is no upper limit: {' and '.join(above)}." if above else ""
 
 
 def _difference_words(answer: ClaimAnswer) -> str:
@@ -262,7 +263,7 @@ def _difference_words(answer: ClaimAnswer) -> str:
     if low is not None and -answer.claim.matters < low and high < answer.claim.matters:
         return f"Equal within {s}: {words}."
     if answer.claim.polarity == "more" and answer.word == "no":
-        return f"The comparison is better: {words}."
+        return f"Worse than what it is compared with: {words}."
     return f"A{words[1:]}; {s} would matter."
 
 

@@ -174,8 +174,8 @@ _DEGREE_LIMITS = (-0.5, 2.1)
 _GROUND = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 _CAPTION = (
     "A row for each claim: its number with the 95 % interval, and its answer. Filled marks hold after "
-    "correction for all claims, hollow ones do not. Pale bars span differences too small to matter; dotted "
-    "lines are the bounds of no (10 %) and yes (50 %)."
+    "correction for all claims, hollow ones do not. Pale bars: differences too small to matter; of a "
+    "proportion, where the answer is no. Dotted lines: below 10 % the answer is no, above 50 % yes."
 )
 
 
@@ -241,7 +241,7 @@ def answers_figure(answers: Answers, alt: str) -> Drawn:
 def _dress(axes: Axes, unit: str, rows: Sequence[Answered], degrees: bool) -> None:
     title = unit if len(unit) < 3 else f"{unit[0].upper()}{unit[1:]}"
     if any(each.main.claim.polarity != "more_than" for each in rows):
-        title += "; left of 0 the comparison is better"
+        title += "; left of 0: worse than what it is compared with"
     axes.set_title("Degree: 0 % is the lower, 100 % the upper control" if degrees else title, weight="bold")
     axes.set_ylim(len(rows) - (0.55 if degrees else 0.6), -0.6)
     axes.yaxis.set_visible(False)

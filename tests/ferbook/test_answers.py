@@ -53,7 +53,7 @@ def test_a_difference_is_answered_with_its_size_and_its_p():
     ("polarity", "value", "word", "words", "bounds"),
     [
         ("more", 0.5, "no", "Equal within 2 points", [-2, 2]),
-        ("more", -5, "no", "The comparison is better", [0]),
+        ("more", -5, "no", "Worse than", [0]),
         ("as_good", 5, "no", "A difference of 5.0", [2]),
         ("not_worse", -5, "no", "A difference of −5.0", [-2]),
         ("more_than", 5, "yes", "More than 2 points", [2]),
@@ -77,7 +77,7 @@ def test_a_degree_is_answered_between_its_controls(value, word, bound):
     gain, apart = estimate(value, 0.2), estimate(0.23, 0.1)
     found = answer_claim(degree(), {}, told(gain=estimate(0.2, 0.1), gain_degree=gain, gain_room=apart))
     assert found.word == word
-    assert found.sentence.endswith("%): 0 % is untrained; 100 % is trained on units.")
+    assert found.sentence.startswith("Between untrained (0 %) and trained on units (100 %) this lies at ")
     error = 0.2 / stats.t(20).ppf(0.975)
     assert found.p == pytest.approx(2 * stats.t(20).sf(abs(value - bound) / error), rel=1e-3)
 
@@ -94,7 +94,7 @@ def test_a_card_says_where_the_upper_control_is_no_ceiling(high, control, said):
     found = answer_claim(
         degree(), {}, told(gain=estimate(0.2, 0.1), control=estimate(control, 0.1), **degrees)
     )
-    assert said in found.sentence and ("no ceiling" in found.sentence) is bool(said)
+    assert said in found.sentence and ("no upper limit" in found.sentence) is bool(said)
 
 
 def test_controls_that_do_not_differ_decide_nothing_and_uncertain_ones_neither():
@@ -201,7 +201,7 @@ def test_correction_counts_all_measured_claims_and_an_undecided_one_as_one():
     assert found["c"].corrected is None and found["d"].corrected is None and not found["c"].holds
     assert found["b"].corrected == pytest.approx(3 * found["b"].p) and found["b"].holds
     assert found["a"].corrected == pytest.approx(2 * found["a"].p)
-    assert found["b"].certainty.startswith("holds") and found["c"].certainty == ""
+    assert found["b"].certainty.startswith("answer holds") and found["c"].certainty == ""
 
 
 def test_stored_networks_answer_in_the_place_of_the_one_that_a_run_trained_and_the_answer_says_so():

@@ -147,10 +147,10 @@ def test_a_card_gives_the_absolute_size_then_the_degree_and_folds_the_controls(t
     cards = re.findall(r"::::\{container\} claim\n(.*?)::::\n", text, re.S)
     ahead, filters, half, later, _ = cards
     parts = [
-        "{bdg-success}`yes` *(reference)* *holds after correction (p = .0",
+        "{bdg-success}`yes` *(reference)* *answer holds after correction (p = .0",
         "**It is.**",
         "It is 0.180 (95 % interval 0.130–0.230).",
-        "The degree is 77 % (95 % interval 57–97 %): 0 % is no training; 100 % is units.",
+        "Between no training (0 %) and units (100 %) this lies at 77 % (95 % interval 57–97 %).",
         f"*Your run ({STORED_NETWORKS}):* {{bdg-info",
         ":::{dropdown} Controls, method and statistics",
         "|  | κ |",
