@@ -109,7 +109,7 @@ CHAPTER = Chapter(
         "which filters respond to an action unit, where that lies between an untrained network and one "
         "trained on units, and what happens when a single unit is activated"
     ),
-    needs="two CPU cores; a real set must have action units",
+    needs="two CPU cores; a real set needs labels of action units",
     profiles={
         "smoke": {"held_out_people": 24, "permutations": 99, "untrained": 2, "people": 10, "bootstrap": 100},
         "laptop": {"permutations": 199, "people": 30, "bootstrap": 200},

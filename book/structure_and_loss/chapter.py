@@ -98,7 +98,7 @@ CHAPTER = Chapter(
     key_metrics=("test_accuracy", "structure_gain", "loss_gain"),
     learn=(
         "whether a better structure and a better loss raise accuracy above a plain stack with "
-        "cross-entropy, with sampling error and seed variance in the interval"
+        "cross-entropy; the interval includes the variance over pictures and over seeds"
     ),
     needs="two CPU cores for the small default; a GPU for FER2013 in full",
     profiles={
