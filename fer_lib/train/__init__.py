@@ -2,5 +2,5 @@
 
 import warnings
 
-# Said by torch when fastai is imported; it would stand in every chapter's output, with a machine's path.
+# torch warns when fastai is imported, and every chapter's output would show it, with a machine's path.
 warnings.filterwarnings("ignore", message=".*torch.jit.script.* is deprecated", category=FutureWarning)

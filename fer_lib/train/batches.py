@@ -1,5 +1,5 @@
-"""Batches cut from a face set that lies on the device as one tensor, and data augmentation, the papers' and
-ours, for a whole batch at once on the batch's device.
+"""Batches cut from a face set that lies on the device as one tensor, and data augmentation of a whole batch
+at once on that device.
 
 A face set of a few ten thousand small grey pictures fits into any device's memory as bytes. So nothing is
 read, decoded or copied per picture: a batch is one ``index_select``, one conversion to float and, for
@@ -23,16 +23,26 @@ from ferbook.errors import DataError, ParameterError
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Ranges from which each picture's own transformation is drawn, uniformly (Khorrami et al. 2015, variant
-    A).
+    """Ranges from which the transformation of each picture is drawn, uniformly.
 
-    ``flip``: probability of a mirror image. ``rotation``: largest angle in degrees, either way. ``window``:
-    side of the window that is cut out, as a share of the picture: below 1 enlarges, above 1 shrinks.
-    ``shift``: how far the window may move, as a share of the room there is: 1 lets a small window reach the
-    picture's edge and a large one keep the whole picture inside; ``move``: how far it may move besides, as a
-    share of the picture's side. ``gamma``, ``gain``, ``offset``: grey jitter x^gamma · gain ± offset, clipped
-    to [0, 1]. The defaults are the ranges of the authors' code. That code does not clip: it stretches each
-    jittered picture to fill [0, 1], which undoes gain and offset.
+    The defaults are the ranges of the authors' code of Khorrami et al. 2015, variant A. That code does not
+    clip: it stretches each jittered picture to fill [0, 1], which undoes gain and offset.
+
+    Parameters
+    ----------
+    flip : float
+        Probability of a mirror image.
+    rotation : float
+        Largest angle in degrees, either way.
+    window : tuple of float
+        Side of the window that is cut out, relative to the picture: below 1 enlarges, above 1 shrinks.
+    shift : float
+        How far the window may move, relative to its largest shift: at 1 a small window reaches the picture's
+        edge and a large one keeps the whole picture inside.
+    move : float
+        How far it may move in addition, relative to the picture's side.
+    gamma, gain, offset
+        Grey jitter x^gamma · gain ± offset, clipped to [0, 1].
     """
 
     flip: float = 0.5
@@ -48,24 +58,38 @@ class Augmentation:
 _DIM = {"gamma": (0.8, 1.25), "gain": (0.9, 1.1), "offset": 0.05}
 AUGMENTATIONS: dict[str, Augmentation | None] = {
     "none": None,
-    # Mirror images and small changes: for trainings too short to make use of the authors' strong ones.
+    # Mirror images and small changes, for trainings too short for the strong ones of the authors.
     "light": Augmentation(window=(0.9, 1.1), **_DIM),
-    # For pictures of the wild, in which faces are turned, off their place and of different sizes.
+    # For pictures in the wild, in which faces are turned, off centre and of different sizes.
     "standard": Augmentation(rotation=12.0, window=(0.88, 1.12), move=0.08, **_DIM),
     "published": Augmentation(),
 }
-"""By the names that a chapter's parameter takes; ``published`` is variant A of Khorrami et al. 2015."""
+"""Name -> ranges, by the names that a chapter's parameter takes; ``published`` is variant A of Khorrami et
+al. 2015.
+"""
 
 
 def window_matrices(
     mirrored: torch.Tensor, degrees: torch.Tensor, window: torch.Tensor, shift: torch.Tensor, aspect: float
 ) -> torch.Tensor:
-    """Affine matrices (B, 2, 3) from an output pixel to the input pixel it shows, in ``affine_grid``'s
-    coordinates.
+    """Compute affine matrices from an output pixel to the input pixel that it shows.
 
-    ``mirrored`` (B,) bool; ``degrees`` (B,), counter-clockwise turns of the picture as it is seen; ``window``
-    (B,) as in ``Augmentation``; ``shift`` (B, 2) of the window's centre, (x, y) in half picture sides;
-    ``aspect`` is height/width.
+    Parameters
+    ----------
+    mirrored : (B,) bool tensor
+    degrees : (B,) tensor
+        Counter-clockwise rotation of the picture as it is seen.
+    window : (B,) tensor
+        As of ``Augmentation``.
+    shift : (B, 2) tensor
+        Shift (x, y) of the window's centre, in half picture sides.
+    aspect : float
+        Height over width.
+
+    Returns
+    -------
+    (B, 2, 3) tensor
+        In the coordinates of ``torch.nn.functional.affine_grid``.
     """
     angle = torch.deg2rad(degrees)
     # Coordinates run from -1 to 1 along either side, so a rotation of an oblong picture must be
@@ -78,8 +102,8 @@ def window_matrices(
 
 
 DRAWS = 10
-"""Random numbers that a picture is given: two more than its transformation takes, so that networks that are
-kept can be trained again from the same ones.
+"""Random numbers for each picture: two more than its transformation uses, so that networks can be trained
+again from the same numbers as the stored ones.
 """
 
 
@@ -89,11 +113,25 @@ def transformed(
     draws: torch.Tensor,
     size: tuple[int, int] | None = None,
 ) -> torch.Tensor:
-    """Pictures (B, 1, H, W), float in [0, 1], each moved and re-lit by its row of ``draws`` (B, ``DRAWS``),
-    numbers in [0, 1); same type and device.
+    """Transform pictures and change their grey levels at random.
 
-    Their ``size`` (height, width) is the one given, or stays; a smaller one is drawn from the same grid, so
-    it costs less. Beyond a picture's edge is black, as in Khorrami et al.'s code.
+    Beyond a picture's edge is black, as in the code of Khorrami et al.
+
+    Parameters
+    ----------
+    pictures : (B, 1, H, W) tensor
+        Grey values in [0, 1].
+    augmentation : Augmentation
+    draws : (B, ``DRAWS``) tensor
+        Numbers in [0, 1), a row for each picture.
+    size : tuple of int, optional
+        Height and width of the result; by default those of ``pictures``. A smaller one is sampled from the
+        same grid, so it costs less.
+
+    Returns
+    -------
+    (B, 1, height, width) tensor
+        Same type and device.
     """
     batch, _, height, width = pictures.shape
     draws = draws.to(pictures.device, pictures.dtype)
@@ -125,12 +163,23 @@ def transformed(
 
 
 class Batches:
-    """What batches of pictures, pairs or clips have in common, for fastai's ``DataLoaders`` or a plain loop.
+    """Batches of pictures, pairs or clips, for fastai's ``DataLoaders`` or a plain loop: the common base
+    class.
 
-    ``n`` rows in batches of ``bs``. With ``shuffle`` every pass is a new permutation and leaves out a last
-    batch of one row, which says nothing to batch normalisation. Whatever is random comes from
-    ``generator``, which starts at ``seed``, so nothing else that draws random numbers disturbs it. The
-    tensors that a child names in ``held`` lie on ``device``. A child sets what it holds before it calls this.
+    A child sets its tensors before it calls this constructor; those named in ``held`` are moved to
+    ``device``. All random numbers come from ``generator``, which starts at ``seed``, so no other use of
+    random numbers changes the batches.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    batch_size : int
+    device : torch.device or str
+    shuffle : bool
+        Whether every pass is a new permutation. It then leaves out a last batch of one row, in which batch
+        normalisation has no variance.
+    seed : int
     """
 
     n_inp = 1
@@ -151,14 +200,14 @@ class Batches:
         self.to(device)
 
     def to(self, device: torch.device | str) -> Self:
-        """Move what is held to ``device``, where batches are from now on; returns this object."""
+        """Move the tensors named in ``held`` to ``device``; return this object."""
         self.device = torch.device(device)
         for name in self.held:
             setattr(self, name, getattr(self, name).to(self.device))
         return self
 
     def new(self, shuffle: bool = False, **_: object) -> Self:
-        """The same rows once more, in order, as fastai asks for them to predict."""
+        """Return the same rows once more, in order, as fastai needs them to predict."""
         twin = copy(self)
         twin.shuffle = shuffle
         return twin
@@ -168,26 +217,32 @@ class Batches:
         return whole + (rest >= (2 if self.shuffle else 1))
 
     def order(self) -> torch.Tensor:
-        """int64 (n,): the rows in the order of the pass that begins."""
+        """Return int64 (n,), the rows in the order of the next pass."""
         return torch.randperm(self.n, generator=self.generator) if self.shuffle else torch.arange(self.n)
 
     def cuts(self) -> Iterator[slice]:
-        """Where each batch of a pass lies in its order."""
+        """Yield the place of each batch in the order of a pass."""
         return (slice(start, start + self.bs) for start in range(0, len(self) * self.bs, self.bs))
 
 
 def grey(pixels: torch.Tensor) -> torch.Tensor:
-    """float32 (B, 1, H, W) in [0, 1]: the pictures ``pixels``, uint8 (B, H, W)."""
+    """Convert ``pixels``, uint8 (B, H, W), to float32 (B, 1, H, W) in [0, 1]."""
     return pixels.unsqueeze(1).float().div_(255)
 
 
 class FaceBatches(Batches):
     """Batches ``(pictures, labels)`` of a face set.
 
-    ``pixels`` uint8 (N, H, W) and ``labels``, int64 (N,) or float32 (N, C), are kept on ``device``. A batch's
-    pictures are float32 (B, 1, H, W) in [0, 1], before any network's own standardisation; where ``side`` is
-    set they are drawn at a height of that many pixels. With ``augmentation`` every picture is drawn anew in
-    every pass.
+    Pictures are float32 (B, 1, H, W) in [0, 1], before the network standardises them. Where ``side`` is set
+    they are scaled to that height in pixels. With ``augmentation`` every pass transforms every picture anew.
+
+    Parameters
+    ----------
+    pixels : (N, H, W) uint8 array
+    labels : (N,) int64 or (N, C) float32 array
+    batch_size, device, shuffle, seed
+        As of ``Batches``.
+    augmentation : Augmentation, optional
     """
 
     held = ("pixels", "labels")
@@ -216,7 +271,7 @@ class FaceBatches(Batches):
         super().__init__(len(pixels), batch_size, device=device, shuffle=shuffle, seed=seed)
 
     def new(self, shuffle: bool = False, **_: object) -> Self:
-        """As of ``Batches``; pictures that are not shuffled are not augmented, either."""
+        """As of ``Batches``; without shuffling there is no augmentation either."""
         twin = super().new(shuffle)
         if not shuffle:
             twin.augmentation = twin.side = None
@@ -248,18 +303,32 @@ def face_loaders(
     augmentation: Augmentation | None = None,
     seed: int = 0,
 ) -> DataLoaders:
-    """fastai ``DataLoaders`` of the splits ``train`` (shuffled, augmented) and ``valid`` (in order, as it
-    is).
+    """Make fastai ``DataLoaders`` of the splits ``train`` (shuffled and augmented) and ``valid`` (in order,
+    unchanged).
 
-    Labels are indices into ``classes``, or what ``labels_of`` gives of either split; those of the training
-    pictures may be replaced by ``targets``, float32 (n, C) or int64 (n,) in their order. Raises DataError
-    where a split is empty, or holds an emotion that is no class.
+    Parameters
+    ----------
+    faces : FaceSet
+    classes : tuple of str
+        Labels are indices into these.
+    batch_size : int
+    labels_of : callable, optional
+        Computes the labels of a split instead.
+    targets : (n,) int64 or (n, C) float32 array, optional
+        Replaces the labels of the training pictures.
+    device, augmentation, seed
+        As of ``FaceBatches``.
+
+    Raises
+    ------
+    DataError
+        A split is empty, or has an emotion that is not among ``classes``.
     """
     train, valid = faces.split("train"), faces.split("valid")
     for name, part in (("train", train), ("valid", valid)):
         if not len(part):
             raise DataError(f"face set {faces.name!r} has no picture in its split {name!r}")
-    # Both at once: a label that there is not is refused in either.
+    # Both at once: an unknown label is refused in either split.
     labels, valid_labels = map(labels_of or (lambda part: part.labels(classes)), (train, valid))
     learned = labels if targets is None else targets
     how = {"augmentation": augmentation, "shuffle": True, "seed": seed}
@@ -276,8 +345,8 @@ def face_loaders(
 def batches(
     pixels: np.ndarray, batch_size: int = 256, *, device: torch.device | str = "cpu"
 ) -> Iterator[torch.Tensor]:
-    """The pictures ``pixels``, uint8 (N, H, W), in order, as they are: float32 (B, 1, H, W) in [0, 1] on
-    ``device``. Raises ParameterError for a ``batch_size`` below 1.
+    """Yield the pictures ``pixels``, uint8 (N, H, W), in order and unchanged, as float32 (B, 1, H, W) in [0,
+    1] on ``device``. Raises ParameterError for a ``batch_size`` below 1.
     """
     if batch_size < 1:
         raise ParameterError(f"batch_size {batch_size}: give at least 1")

@@ -1,8 +1,6 @@
-"""What happens beside the steps of a training: which loss is minimised and which validated, a moving average
-of the weights, pictures that grow, and how far it has come. What a training records: one row per epoch, and
-the weights of the epoch that validation chooses.
-
-Learning rates over a training, by the names that a recipe takes.
+"""Callbacks of a training: which loss is minimised and which validated, a moving average of the weights,
+growing pictures and progress; what a training records, one row per epoch and the weights of the epoch that
+validation selects; and learning-rate schedules by name.
 """
 
 import math
@@ -30,22 +28,27 @@ from ferbook.estimate import Estimate
 from ferbook.steps import Advance
 
 LOOKS = {"cuda": 50}
-"""Steps between two looks at the loss by kind of device, elsewhere one: looking makes a GPU wait for all it
-has been given.
+"""Steps between two checks of the loss, by kind of device (elsewhere 1): each check makes a GPU wait for all
+its work.
 """
 
 
 @dataclass(frozen=True)
 class Training:
-    """What a training did. The weights are in the model that was given.
+    """The result of a training. The trained weights are in the model.
 
-    ``curve``: one row per epoch with ``epoch`` (from 1), ``train_loss`` (the recipe's loss, mean per picture,
-    while the weights change, with dropout and augmentation on), ``valid_loss`` (mean cross-entropy per
-    picture with its one label, in nats, whatever the recipe's loss is), ``valid_accuracy`` (share),
-    ``seconds`` (training and validation). ``best_epoch``:
-    the epoch whose weights were kept. ``precision``: what was computed in. ``checkpoints``: the weights after
-    the epochs that were asked for. Of a network with another task
-    than one class per picture, its own loss and criterion.
+    Attributes
+    ----------
+    curve : pandas.DataFrame
+        One row per epoch: ``epoch`` (from 1); ``train_loss``, the recipe's loss, mean per picture while the
+        weights change, with dropout and augmentation; ``valid_loss``, the mean cross-entropy per picture with
+        its one label, in nats, whatever the recipe's loss is; ``valid_accuracy``, a proportion; ``seconds``
+        of training and validation. A network with another task has its own loss and criterion here.
+    best_epoch : int
+        The epoch whose weights the model has.
+    precision : Precision
+    checkpoints : dict
+        Epoch -> weights, of the epochs that the caller named.
     """
 
     curve: pd.DataFrame
@@ -55,16 +58,16 @@ class Training:
 
     @property
     def valid_accuracy(self) -> float:
-        """That of the epoch whose weights were kept."""
+        """Validation accuracy in ``best_epoch``."""
         return float(self.curve.set_index("epoch").loc[self.best_epoch, "valid_accuracy"])
 
 
 @dataclass(frozen=True)
 class Divergence:
-    """Where the loss stopped being a finite number: ``epoch`` and ``step`` within it from 1, and the rate of
-    that step.
+    """Where the loss was no longer finite: ``epoch`` and ``step`` within it, from 1, and the learning rate
+    ``lr`` of that step.
 
-    ``step`` is 0 where it was found in the validation after the epoch.
+    ``step`` is 0 if the validation after the epoch showed it.
     """
 
     epoch: int
@@ -77,11 +80,11 @@ class Divergence:
 
 
 class ClassScore:
-    """Cross-entropy and right answers of a pass, added up on the device: reading them in each step would make
-    a GPU wait.
+    """Cross-entropy and correct predictions of a pass, summed on the device: reading them in each step would
+    make a GPU wait.
 
-    ``add`` takes in a batch; ``loss`` is the mean loss of what was added, ``value`` its ``criterion``, of
-    which more is better.
+    ``add`` takes a batch; ``loss`` returns the mean loss, ``value`` the ``criterion``, of which more is
+    better.
     """
 
     criterion: ClassVar[str] = "accuracy"
@@ -103,15 +106,15 @@ class ClassScore:
 
 
 def copy_of_weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Name -> value of the weights and buffers that ``model`` has now."""
+    """Copy the present weights and buffers of ``model``: name -> tensor."""
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
 class LossWatch(Callback):
-    """Keeps the losses of an epoch's steps on the device, and ends a training whose loss is no finite number.
+    """Records the losses of an epoch's steps on the device, and ends a training whose loss is not finite.
 
-    ``rows``: what a child says of each epoch; ``divergence``: where it ended so. A child calls ``keep`` in
-    each training step. It takes the place of fastai's Recorder, which reads the loss after every step.
+    It replaces fastai's Recorder, which reads the loss after every step. A child calls ``keep`` in each
+    training step and adds a row per epoch to ``rows``. ``divergence`` says where a training was ended.
     """
 
     order = 60  # after what changes the model or the loss, before Averaging takes its network out again
@@ -128,7 +131,7 @@ class LossWatch(Callback):
         self.looked = 0
 
     def keep(self, losses: torch.Tensor, pictures: int) -> None:
-        """Take in a step's loss, or its several losses (K,), the mean over so many pictures."""
+        """Record the loss of a step, or its several losses (K,), means over ``pictures``."""
         self.losses.append(losses.detach())
         self.pictures.append(pictures)
         self.lrs.append(self.opt.hypers[-1]["lr"])
@@ -139,7 +142,7 @@ class LossWatch(Callback):
         self.look()
 
     def look(self) -> None:
-        """End the training if a loss since the last look is not finite."""
+        """End the training if a loss since the last check is not finite."""
         if len(self.losses) > self.looked:
             finite = [bool(f.all()) for f in torch.isfinite(torch.stack(self.losses[self.looked :])).cpu()]
             if not all(finite):
@@ -148,20 +151,20 @@ class LossWatch(Callback):
         self.looked = len(self.losses)
 
     def end(self, step: int, lr: float) -> None:
-        """End the training, as lost in ``step`` of this epoch."""
+        """End the training, as diverged in ``step`` of this epoch."""
         self.divergence = Divergence(self.epoch + 1, step, lr)
         raise CancelFitException
 
     def mean_losses(self) -> np.ndarray:
-        """The epoch's losses, the mean per picture."""
+        """Return the losses of the epoch, means per picture."""
         return np.average(torch.stack(self.losses).tolist(), axis=0, weights=self.pictures)
 
 
 class Curve(LossWatch):
-    """Keeps the numbers of each epoch, and the weights of the best one in memory.
+    """Records the numbers of each epoch, and the weights of the best one in memory.
 
-    Best is the highest validation criterion of ``score``, accuracy; of equals the lowest validation loss,
-    then the earliest. The test split is not known here. ``kept``: the weights after each of the epochs
+    Best is the highest validation criterion of ``score`` (accuracy); of equal ones the lowest validation
+    loss, then the earliest. The test split is not used. ``kept`` has the weights after each of the epochs
     ``checkpoints``.
     """
 
@@ -210,10 +213,18 @@ class Curve(LossWatch):
 
 
 def last_fifth(curves: Sequence[pd.DataFrame]) -> dict[str, Estimate]:
-    """What the last fifth of the epochs still changed, mean over the networks: ``train_loss_fall``, by which
-    share of itself the training loss fell, and ``valid_rise``, by how many points the validation accuracy
-    rose. Near 0 longer training would add little. Of a single epoch all is its own. ``curves``: those of
-    ``train.callbacks.Training``.
+    """Measure how much the last fifth of the epochs still changed: whether longer training would help.
+
+    Parameters
+    ----------
+    curves : sequence of pandas.DataFrame
+        The curves of ``Training``, one per network. A single epoch counts as all change.
+
+    Returns
+    -------
+    dict of Estimate
+        Means over networks: ``train_loss_fall``, the relative decrease of the training loss, a proportion,
+        and ``valid_rise``, the increase of the validation accuracy in percentage points.
     """
     falls, rises = [], []
     for curve in curves:
@@ -225,13 +236,13 @@ def last_fifth(curves: Sequence[pd.DataFrame]) -> dict[str, Estimate]:
 
 
 class Averaging(Callback):
-    """Exponential moving average of weights and buffers (batch normalisation's statistics too), one update
-    per step.
+    """Exponential moving average of weights and buffers (the statistics of batch normalisation too), updated
+    in every step.
 
     The decay is the smaller of ``decay`` and (1+n)/(10+n) after n updates, so that a short training does not
-    average its random start in. From before each validation to the end of that epoch the learner's model is
-    the averaged one: validation, and whoever keeps weights there, sees the average; the optimiser goes on
-    with the network itself.
+    average its random start. From the start of each validation to the end of that epoch the learner's model
+    is the averaged one: validation, and whatever stores weights then, sees the average; the optimiser
+    continues with the network itself.
     """
 
     order = 70  # after_epoch comes after that of Curve, which copies the weights that were validated
@@ -244,7 +255,7 @@ class Averaging(Callback):
         self.trained: nn.Module = self.learn.model
         self.averaged = deepcopy(self.trained)
         self.updates = 0
-        # Looked up once: in each step it would take longer than the averaging.
+        # Looked up once: in each step the lookup would take longer than the averaging.
         pairs = zip(self.averaged.state_dict().values(), self.trained.state_dict().values(), strict=True)
         self.tensors = [(average, value) for average, value in pairs if value.is_floating_point()]
 
@@ -263,21 +274,21 @@ class Averaging(Callback):
 
 
 STEP = 8
-"""Sides are multiples of it, as all networks here take them."""
+"""Sides are multiples of this, as all networks here require."""
 
 
 def growing_side(epoch: int, epochs: int, start: int, end: int) -> int:
-    """Side in pixels in ``epoch`` (from 0) of ``epochs``: a line from ``start`` to ``end``, in steps of 8;
-    ``end`` in the last epoch.
+    """Return the side in pixels in ``epoch`` (from 0) of ``epochs``: linear from ``start`` to ``end``, in
+    steps of 8, and ``end`` in the last epoch.
     """
     share = epoch / (epochs - 1) if epochs > 1 else 1.0
     return end if share == 1 else STEP * math.floor((start + share * (end - start)) / STEP + 0.5)
 
 
 class Growth(Callback):
-    """Sets the side of the training pictures before each epoch; validation pictures keep theirs.
+    """Sets the side of the training pictures before each epoch; validation pictures do not change.
 
-    Raises ParameterError where they would shrink or ``start`` is no multiple of 8.
+    Raises ParameterError if they would shrink or ``start`` is not a multiple of 8.
     """
 
     def __init__(self, start: int, end: int) -> None:
@@ -293,8 +304,8 @@ class Growth(Callback):
 
 
 class Epochs(Callback):
-    """Tells ``advance`` (of ``ferbook.steps``) batch by batch which part of an epoch is done, and which share
-    of the training: where pictures grow, an epoch takes the longer the more pixels they have.
+    """Reports to ``advance`` (of ``ferbook.steps``), batch by batch, the proportion of an epoch that is done
+    and that of the training: where pictures grow, an epoch takes longer the more pixels they have.
     """
 
     def __init__(self, advance: Advance) -> None:
@@ -313,9 +324,9 @@ class Epochs(Callback):
 
 
 class Objective(Callback):
-    """Take the loss ``minimised`` while training, and ``validated`` while validating.
+    """Minimises one loss in training and computes another in validation.
 
-    A loss with ``needs_features`` is given the input of the network's layer ``output`` too.
+    A loss with ``needs_features`` also receives the input of the network's layer ``output``.
     """
 
     def __init__(
@@ -342,22 +353,33 @@ class Objective(Callback):
         self.learn.loss_func = self.validated
 
     def after_fit(self) -> None:
-        """A search for a rate ends within an epoch, before any validation."""
+        """A learning-rate search ends within an epoch, before any validation."""
         self.before_validate()
 
     def close(self) -> None:
-        """Take the hook off the network, which fastai has no event for where a training is interrupted."""
+        """Remove the hook; fastai has no event for an interrupted training."""
         if self.hook is not None:
             self.hook.remove()
         self.hook = self.features = None
 
 
 def rate_of(schedule: Schedule, lr: float, warmup: float = 0.25) -> Callable[[float], float]:
-    """The learning rate as a function of the share of all steps that is done, with its highest value ``lr``.
+    """Return the learning rate as a function of the proportion of steps done.
 
-    ``constant`` as Khorrami et al. 2015; ``onecycle`` from ``lr``/25 up to ``lr`` in the share ``warmup`` of
-    the steps, then down to nearly zero, along cosines; ``cosine`` from ``lr`` to zero. Raises ParameterError
-    for any other name.
+    Parameters
+    ----------
+    schedule : str
+        ``constant``, as in Khorrami et al. 2015; ``onecycle``, from ``lr``/25 up to ``lr`` in the first part
+        ``warmup`` of the steps, then down to nearly zero, along cosines; ``cosine``, from ``lr`` to zero.
+    lr : float
+        The peak.
+    warmup : float
+        Proportion of the steps before the peak.
+
+    Raises
+    ------
+    ParameterError
+        For any other name.
     """
     require_name("schedule", schedule, get_args(Schedule))
     match schedule:

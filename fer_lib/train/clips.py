@@ -1,7 +1,7 @@
-"""Training LSTMs on the features of clips with fastai: one network per fold and seed, all in one program.
+"""Training of LSTMs on the features of clips with fastai: one network per fold and seed, all in one program.
 
-Every network learns from the clips that are its own; masks in the loss keep the others out. The sum of their
-losses is minimised by Adam, which treats each weight by itself, so that each network becomes what it would
+Every network is trained on its own clips; weights of zero in the loss leave the others out. The sum of the
+losses is minimised by AdamW, which treats each weight by itself, so that each network becomes what it would
 have become alone.
 """
 
@@ -37,12 +37,26 @@ PLAIN = Precision("fp32", channels_last=False)
 
 @dataclass(frozen=True)
 class ClipRecipe:
-    """How LSTMs are trained on clips.
+    """How LSTMs are trained on clips: one step of AdamW (Loshchilov & Hutter 2019) per epoch, on all training
+    clips at once. Every class that occurs among a network's training clips has the same weight in the loss.
 
-    ``epochs`` steps of AdamW (Loshchilov & Hutter 2019) on all training clips at once, at the peak rate
-    ``lr`` of ``schedule``, with ``weight_decay``. ``hidden`` cells, of whose states ``pooling`` says what is
-    read; ``dropout`` of that. Of a frame's features the first ``components`` are given, where there are more.
-    Every class that occurs among a network's training clips weighs the same.
+    Parameters
+    ----------
+    epochs : int
+        Number of steps.
+    lr : float
+        Peak learning rate of ``schedule``.
+    schedule : str
+        As of ``train.callbacks.rate_of``.
+    weight_decay : float
+    hidden : int
+        Cells of the LSTM.
+    dropout : float
+        Probability, applied to the pooled state.
+    pooling : str
+        Which states of the LSTM represent a clip: ``mean``, ``last`` or ``both_ends``.
+    components : int
+        Only so many features of a frame are used, the first ones.
     """
 
     epochs: int = 40
@@ -57,15 +71,22 @@ class ClipRecipe:
 
 @dataclass(frozen=True, eq=False)
 class ClipTraining:
-    """What a training of M networks for E epochs on C clips did.
+    """The result of training M networks for E epochs on C clips.
 
-    ``curve``: one row per network and epoch with ``network`` (from 0), ``epoch`` (from 1), and of the weights
-    after it, without dropout, ``train_loss`` and ``valid_loss`` (cross-entropy in nats, weighed as while
-    training). ``best_epoch`` int64 (M,): the epoch with the
-    lowest validation loss, of equals the first; the recall of two dozen clips takes so few values that the
-    highest of many epochs is mostly chance. ``probabilities`` float32 (M, C, classes): what each network says
-    of every clip with the weights of its best epoch, which ``model`` has; ``history`` float32 (E, M, C,
-    classes): the same after each epoch, None where it was not asked for.
+    Attributes
+    ----------
+    model : ClipLSTM
+        With the weights of each network's best epoch.
+    curve : pandas.DataFrame
+        One row per network and epoch: ``network`` (from 0), ``epoch`` (from 1), and of the weights after it,
+        without dropout, ``train_loss`` and ``valid_loss`` (cross-entropy in nats, weighted as in training).
+    best_epoch : (M,) int64 array
+        The epoch with the lowest validation loss, the first of equal ones. The recall of two dozen clips
+        takes so few values that the highest of many epochs is mostly chance.
+    probabilities : (M, C, classes) float32 array
+        Of every clip, with the weights of the best epoch.
+    history : (E, M, C, classes) float32 array or None
+        The same after each epoch; None without ``watch``.
     """
 
     model: ClipLSTM
@@ -88,17 +109,40 @@ def train_clips(
     device: torch.device | str = "cpu",
     watch: bool = False,
 ) -> ClipTraining:
-    """Train one network for each row of ``train`` and ``valid``, bool (M, C), from the seed that ``seeds``
-    (M,) gives it.
+    """Train one network for each row of ``train`` and ``valid``.
 
-    ``features`` float32 (C, T, F), or (M, C, T, F) with each network's own; ``lengths`` and ``labels`` int64
-    (C,), the latter indices of ``n_classes`` classes. Each network standardises the features by its training
-    clips, learns from them, and keeps the epoch that its validation clips choose. A clip in neither row of a
-    network has no influence on it. ``watch`` keeps ``history``. Nothing is printed, no file is written, and
-    torch's random state stays as it was.
+    Each network standardises the features by its training clips and is trained on these; its validation clips
+    select the epoch. A clip in neither row of a network has no influence on it. Nothing is printed, no file
+    is written, and torch's random state does not change.
 
-    Raises DataError where a network has no training or validation clip or one in both, and for values that
-    are not finite; ParameterError where the loss stops being a finite number.
+    Parameters
+    ----------
+    features : (C, T, F) or (M, C, T, F) float32 array
+        Features of the frames, the same for all networks or one set for each.
+    lengths : (C,) int64 array
+        Frames of each clip.
+    labels : (C,) int64 array
+        Indices of the classes.
+    n_classes : int
+    recipe : ClipRecipe
+    train, valid : (M, C) bool array
+        The clips of each network.
+    seeds : sequence of int
+        One for each network.
+    device : torch.device or str
+    watch : bool
+        Whether to return ``history``.
+
+    Returns
+    -------
+    ClipTraining
+
+    Raises
+    ------
+    DataError
+        A network has no training or validation clip or one in both, or a feature is not finite.
+    ParameterError
+        The loss is no longer finite.
     """
     _check(features, train, valid)
     features = features[..., : recipe.components]
@@ -145,11 +189,21 @@ def _check(features: np.ndarray, train: np.ndarray, valid: np.ndarray) -> None:
 
 
 def class_weights(labels: np.ndarray, n_classes: int, train: np.ndarray) -> np.ndarray:
-    """float64 (M, classes): how much the error of a clip of each class counts to each network, from its
-    training clips alone.
+    """Compute how much the error of a clip of each class counts in the loss of each network.
 
-    N / (K · n_c) where the class has n_c of the network's N training clips, which show K classes; over those
-    clips the mean is one. A class without a training clip weighs nothing.
+    The weight is N / (K · n_c) if the class has n_c of the network's N training clips, which show K classes;
+    over those clips the mean is one. A class without a training clip has the weight 0.
+
+    Parameters
+    ----------
+    labels : (C,) int array
+    n_classes : int
+    train : (M, C) bool array
+        The training clips of each network.
+
+    Returns
+    -------
+    (M, n_classes) float64 array
     """
     counts = train.astype(np.float64) @ np.eye(n_classes)[labels]
     present = (counts > 0).sum(axis=1, keepdims=True)
@@ -168,14 +222,34 @@ def clip_learner(
     device: torch.device | str = "cpu",
     seed: int = 0,
 ) -> Learner:
-    """A fastai ``Learner`` of one LSTM that names the emotions of ``clips``, used as any other: ``lr_find``,
-    ``fit_one_cycle``, ``validate``, ``get_preds``, ``ClassificationInterpretation``.
+    """Make a fastai ``Learner`` of one LSTM that classifies the emotions of ``clips``.
 
-    ``features`` float32 (C, T, F) of their frames, as of ``train.predict.clip_features``. It learns from the
-    people in the split ``train`` and is validated on those in ``valid``. ``classes``: all that ``clips`` show
-    by default. Of ``recipe`` it has the network, weight decay and rate. Every class weighs the same while
-    training, and in ``valid_loss``. Raises DataError where a split has no clip, and for values that are not
-    finite.
+    Use it as any other: ``lr_find``, ``fit_one_cycle``, ``validate``, ``get_preds``,
+    ``ClassificationInterpretation``. Every class has the same weight in training and in ``valid_loss``.
+
+    Parameters
+    ----------
+    features : (C, T, F) float32 array
+        Features of the frames, as of ``train.predict.clip_features``.
+    clips : Clips
+        Trained on the people in the split ``train``, validated on those in ``valid``.
+    classes : tuple of str
+        Emotions in the order of the output; by default all that ``clips`` show.
+    recipe : ClipRecipe, optional
+        Its network, weight decay and learning rate are used.
+    batch_size : int
+    device : torch.device or str
+    seed : int
+        Of the first weights and of the order of the batches.
+
+    Returns
+    -------
+    fastai.learner.Learner
+
+    Raises
+    ------
+    DataError
+        A split has no clip, or a feature is not finite.
     """
     recipe, classes = recipe or ClipRecipe(), classes or clips.faces.classes
     split, labels = clips.faces.table["split"].to_numpy(str)[clips.rows[:, 0]], clips.labels(classes)
@@ -202,12 +276,13 @@ def clip_learner(
 
 
 class ClipBatch(Batches):
-    """Batches ``(features, lengths, labels)`` of clips; without a ``batch_size`` all of them in one. ``how``:
-    ``device``, ``shuffle`` and ``seed`` as of ``Batches``.
+    """Batches ``(features, lengths, labels)`` of clips; without a ``batch_size`` all of them in one.
+
+    ``how``: ``device``, ``shuffle`` and ``seed`` as of ``Batches``.
     """
 
     n_inp = 2
-    # The lengths stay: packing reads them on the CPU.
+    # Not the lengths: packing reads them on the CPU.
     held = ("features", "labels")
 
     def __init__(
@@ -225,7 +300,7 @@ class ClipBatch(Batches):
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
         if self.bs == self.n and not self.shuffle:
-            yield self.features, self.lengths, self.labels  # of networks with features of their own, too
+            yield self.features, self.lengths, self.labels  # also where each network has its own features
             return
         order = self.order()
         for rows in (order[cut] for cut in self.cuts()):
@@ -234,33 +309,38 @@ class ClipBatch(Batches):
 
 
 class SeparateLosses(nn.Module):
-    """The sum over M networks of each one's mean cross-entropy over the clips that ``weights`` (M, C) gives
-    it.
+    """The sum over M networks of each one's mean cross-entropy over its clips.
 
-    Logits (M, C, classes), labels (C,). A network's gradient comes from its own clips only.
+    A network's gradient comes from its own clips only. Called with logits (M, C, classes) and labels (C,).
+
+    Parameters
+    ----------
+    weights : (M, C) tensor
+        Weight of each clip in the loss of each network.
     """
 
     def __init__(self, weights: torch.Tensor) -> None:
         super().__init__()
         total = weights.sum(dim=1, keepdim=True)
-        # A network none of whose classes counts here has a loss of zero.
+        # A network without a weighted clip has a loss of zero.
         self.register_buffer("shares", weights / total.where(total > 0, 1))
 
     def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return self.each(logits, labels).sum()
 
     def each(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """(M,): the loss of each network."""
+        """Return the loss of each network, (M,)."""
         targets = labels.expand(len(logits), -1)
         errors = F.cross_entropy(logits.movedim(2, 1), targets, reduction="none")
         return (errors * self.shares).sum(dim=1)
 
 
 class ClipCurve(Callback):
-    """Scores every network after each epoch, and keeps the weights and answers of its best one.
+    """Computes the losses of every network after each epoch, and records the weights and predictions of its
+    best one.
 
-    Dropout acts behind the recurrence: the states that the next step computes, taken before dropout, are
-    those of the weights that the step before left, so only the last epoch needs a pass of its own.
+    Dropout acts after the recurrence: the states that the next step computes, taken before dropout, are those
+    of the weights after the previous step, so only the last epoch needs an extra pass.
     """
 
     def __init__(self, validated: SeparateLosses, valid: torch.Tensor, watch: bool) -> None:
@@ -297,7 +377,7 @@ class ClipCurve(Callback):
         self.close()
 
     def close(self) -> None:
-        """Take the hook off the network, which fastai has no event for where a training is interrupted."""
+        """Remove the hook; fastai has no event for an interrupted training."""
         if self.hook is not None:
             self.hook.remove()
         self.hook = None
@@ -326,7 +406,7 @@ class ClipCurve(Callback):
         self.rows.append({"train_loss": train_loss, "valid_loss": valid_loss})
 
     def training(self) -> ClipTraining:
-        """What was recorded; the model has the weights of each network's best epoch, and is in evaluation
+        """Return the result; the model has the weights of each network's best epoch, and is in evaluation
         mode.
         """
         self.model.load_state_dict(self.best_weights)

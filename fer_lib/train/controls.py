@@ -1,10 +1,9 @@
-"""What stands beside a trained network: the same structure untrained, trained on shuffled labels, or taught
-action units; and features made by hand.
+"""Controls of a trained network: the same structure untrained, trained on shuffled labels, or trained on
+action units or identities; and histograms of oriented gradients.
 
-The first two have not learned what an emotion is, so whatever they answer to comes from the pictures, or from
-the number of filters: negative controls. One that was taught the units, several at a time, is the positive
-control of what filters learn from emotions: structure, recipe, pictures and people are those of ``train``,
-only the labels differ.
+The first two have not learned emotions, so their responses come from the pictures or from the number of
+filters: negative controls. A network trained on the units, several at a time, is the positive control of what
+filters learn from emotions: structure, recipe, pictures and people are the same, only the labels differ.
 """
 
 from collections.abc import Callable
@@ -31,11 +30,24 @@ from ferbook.errors import DataError, ParameterError
 
 
 def untrained_network(model: Classifier, seed: int) -> Classifier:
-    """The architecture of ``model`` with the first weights that ``seed`` draws, in evaluation mode, on the
-    CPU.
+    """Build the architecture of ``model`` with new first weights.
 
-    ``model`` is left as it is. Raises ParameterError where it does not record its constructor's
-    ``arguments``.
+    Parameters
+    ----------
+    model : Classifier
+        Does not change.
+    seed : int
+        Of the first weights.
+
+    Returns
+    -------
+    Classifier
+        In evaluation mode, on the CPU.
+
+    Raises
+    ------
+    ParameterError
+        ``model`` does not record the arguments of its constructor.
     """
     if not isinstance(model, Classifier):
         raise ParameterError(
@@ -47,12 +59,21 @@ def untrained_network(model: Classifier, seed: int) -> Classifier:
 
 
 def with_shuffled_labels(faces: FaceSet, seed: int) -> FaceSet:
-    """``faces`` with the emotions of each split, and the crowd's votes with them, dealt out anew among its
-    labelled pictures.
+    """Permute the emotions, with the votes of the crowd, among the labelled pictures of each split.
 
-    Every split keeps its number of pictures per emotion, pictures keep all the rest, action units among it. A
-    network that learns from them learns single pictures by heart and nothing about emotions (Zhang et al.
-    2017, arXiv 1611.03530).
+    The number of pictures of each emotion in each split does not change, nor do action units and other
+    columns. A network trained on these labels memorises single pictures and learns nothing about emotions
+    (Zhang et al. 2017, arXiv 1611.03530).
+
+    Parameters
+    ----------
+    faces : FaceSet
+    seed : int
+        Of the permutation.
+
+    Returns
+    -------
+    FaceSet
     """
     table, order = faces.table, np.arange(len(faces))
     labelled = table["emotion"].ne(UNLABELLED)
@@ -71,12 +92,20 @@ ORIENTATION_BINS = 9
 
 
 def hog_responses(faces: FaceSet) -> np.ndarray:
-    """float32 (N, cells × 9): histograms of oriented gradients, a channel per cell of 8 × 8 pixels and
-    orientation, ≥ 0.
+    """Compute histograms of oriented gradients, one channel per cell of 8 × 8 pixels and orientation.
 
-    Dalal and Triggs 2005 as OpenCV computes it, each cell normalised by itself. Unlike a filter's maximum a
-    channel is bound to its place, which makes it a strong rival: faces are aligned. Raises DataError where
-    a side is not a multiple of 8.
+    As in Dalal and Triggs 2005, computed by OpenCV, each cell normalised by itself. Unlike a filter's
+    maximum, a channel has a fixed place in the picture, which makes it a strong baseline: faces are aligned.
+
+    Returns
+    -------
+    (N, cells × 9) float32 array
+        At least 0.
+
+    Raises
+    ------
+    DataError
+        A side of the pictures is not a multiple of 8.
     """
     height, width = faces.size
     if height % CELL_SIDE or width % CELL_SIDE:
@@ -90,8 +119,8 @@ def hog_responses(faces: FaceSet) -> np.ndarray:
 
 
 class UnitScore(ClassScore):
-    """Binary cross-entropy of a pass, and the mean over units of the AUROC with which its outputs part
-    pictures that show the unit from those that do not; units that all pictures show, or none, are left out.
+    """Binary cross-entropy of a pass, and the mean AUROC over units; units that all pictures show, or none,
+    are left out.
     """
 
     criterion: ClassVar[str] = "auroc"
@@ -109,13 +138,24 @@ class UnitScore(ClassScore):
 
     def value(self) -> float:
         logits = torch.cat(self.logits).cpu().numpy()
-        # A training that diverged: its loss says so, and nothing is chosen by this.
+        # A training that diverged: its loss shows it, and this value selects nothing.
         return units_auroc(torch.cat(self.shown).cpu().numpy(), logits) if np.isfinite(logits).all() else 0.0
 
 
 def units_auroc(shown: np.ndarray, answers: np.ndarray) -> float:
-    """The mean over units of the AUROC of ``answers`` (N, A) for ``shown`` (N, A), 1 where a picture shows
-    the unit. Raises DataError where no unit is shown by some of the pictures and not by others.
+    """Compute the mean AUROC over units.
+
+    Parameters
+    ----------
+    shown : (N, A) array
+        1 where a picture shows the unit, else 0.
+    answers : (N, A) array
+        Predictions.
+
+    Raises
+    ------
+    DataError
+        No unit is shown by some of the pictures and not by others.
     """
     told = [unit for unit in range(shown.shape[1]) if 0 < shown[:, unit].sum() < len(shown)]
     if not told:
@@ -124,9 +164,16 @@ def units_auroc(shown: np.ndarray, answers: np.ndarray) -> float:
 
 
 def unit_targets(faces: FaceSet, units: tuple[str, ...]) -> np.ndarray:
-    """float32 (N, A): 1 where a picture shows the unit, with any intensity above 0, else 0.
+    """Return the labels of action units: 1 where a picture shows the unit with an intensity above 0, else 0.
 
-    Raises DataError where a unit is no column of ``faces``, or was not coded of some picture.
+    Returns
+    -------
+    (N, A) float32 array
+
+    Raises
+    ------
+    DataError
+        A unit is not a column of ``faces``, or was not coded for some picture.
     """
     if absent := [unit for unit in units if unit not in faces.aus]:
         raise DataError(
@@ -141,8 +188,20 @@ def unit_targets(faces: FaceSet, units: tuple[str, ...]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Task:
-    """What a network predicts: its ``name``, the names of its outputs, the labels of a face set, the loss
-    that is minimised, and the score that chooses the epoch.
+    """What a network is trained to predict.
+
+    Attributes
+    ----------
+    name : str
+        For messages, in the plural.
+    outputs : tuple of str
+        Names of the outputs.
+    labels_of : callable
+        Returns the labels of a face set.
+    loss : torch.nn.Module
+        Minimised.
+    score : type
+        Selects the epoch.
     """
 
     name: str
@@ -162,8 +221,8 @@ def unit_task(units: tuple[str, ...]) -> Task:
 
 
 def with_held_out_pictures(faces: FaceSet, seed: int) -> FaceSet:
-    """Keep the people of the split ``train`` and make one picture of each, drawn by ``seed``, the split
-    ``valid``: a network that learns who they are is chosen by pictures, not by people.
+    """Keep the people of the split ``train``, and make one picture of each the split ``valid``: a network
+    that learns identities is selected on new pictures of the same people.
 
     Parameters
     ----------
@@ -175,7 +234,7 @@ def with_held_out_pictures(faces: FaceSet, seed: int) -> FaceSet:
     Raises
     ------
     DataError
-        If a person has fewer than two pictures, or nobody is named.
+        If a person has fewer than two pictures, or a picture has no subject label.
     """
     own = faces.split("train")
     subjects = own.table["subject"]
@@ -192,7 +251,7 @@ def with_held_out_pictures(faces: FaceSet, seed: int) -> FaceSet:
 
 
 def subject_targets(faces: FaceSet, subjects: tuple[str, ...]) -> np.ndarray:
-    """int64 (N,): the index of each picture's person in ``subjects``."""
+    """Return int64 (N,): the index of each picture's person in ``subjects``."""
     return pd.Index(subjects).get_indexer(faces.table["subject"]).astype(np.int64)
 
 
@@ -266,8 +325,19 @@ def train_on(
 
 
 def unit_answers(model: nn.Module, faces: FaceSet, *, device: torch.device | str = "cpu") -> np.ndarray:
-    """float32 (N, A): how sure ``model`` is, from 0 to 1, that each picture of ``faces`` shows each of its
-    units; in float32 and in evaluation mode.
+    """Predict the action units of every picture.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Gives a logit for each unit. Evaluated in float32 and in evaluation mode.
+    faces : FaceSet
+    device : torch.device or str
+
+    Returns
+    -------
+    (N, A) float32 array
+        Probabilities.
     """
     with evaluating(model.to(device)):
         answers = [model(part).float().sigmoid() for part in batches(faces.pixels, device=device)]

@@ -1,5 +1,5 @@
-"""Which device a chapter computes on, and the number and memory format that a network trains in there, by a
-rule about the processor.
+"""The device on which a chapter computes, and the number and memory format in which a network trains
+there.
 """
 
 import os
@@ -18,8 +18,8 @@ from ferbook.errors import ParameterError, require_name
 
 
 def pick_device(choice: str = "auto") -> torch.device:
-    """``auto`` takes CUDA, then Apple's MPS, then the CPU. Raises ParameterError for a device that is not
-    there.
+    """Choose a device: ``auto`` takes CUDA, then Apple's MPS, then the CPU. Raises ParameterError for a
+    device that is not available.
     """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if choice == "auto":
@@ -31,7 +31,7 @@ def pick_device(choice: str = "auto") -> torch.device:
 
 
 def device_name(device: torch.device) -> str:
-    """The device in words, for example ``CPU (AMD EPYC, 2 cores)`` or ``NVIDIA H200``."""
+    """Return the device in words, for example ``CPU (AMD EPYC, 2 cores)`` or ``NVIDIA H200``."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     if device.type == "mps":
@@ -58,26 +58,30 @@ def computes_in_bf16() -> bool:
 
 @dataclass(frozen=True)
 class Precision:
-    """What a network trains in, for the run's record.
+    """The number and memory format in which a network trains.
 
-    ``name``: ``fp32`` or ``bf16``; the weights stay float32 in both. ``channels_last``: memory format of
-    weights and activations.
+    Attributes
+    ----------
+    name : str
+        ``fp32`` or ``bf16``; the weights are float32 in both.
+    channels_last : bool
+        Memory format of weights and activations.
     """
 
     name: Literal["fp32", "bf16"]
     channels_last: bool
 
     def to_json(self) -> dict:
-        """Plain values, as they stand in a run's record."""
+        """Return plain values, as in a run's record."""
         return asdict(self)
 
     @property
     def dtype(self) -> torch.dtype | None:
-        """The type that products are computed in; None where it is that of the weights."""
+        """The type in which products are computed; None: that of the weights."""
         return torch.bfloat16 if self.name == "bf16" else None
 
     def autocast(self, device: torch.device | str) -> torch.autocast:
-        """A context in which a network that trained in this format is asked in it, on ``device``."""
+        """Return a context in which a network computes in this format, on ``device``."""
         return own_autocast(torch.device(device).type, self.dtype)
 
     @property
@@ -89,7 +93,7 @@ class Precision:
 class HalfProducts(Callback):
     """bfloat16 convolutions and products, float32 weights and loss, of a ``train.learner.FaceLearner``.
 
-    fastai's own MixedPrecision opens autocast for CUDA only, and leaves it open where a training is
+    fastai's own MixedPrecision opens autocast for CUDA only, and does not close it where a training is
     interrupted. bfloat16 has float32's range, so no gradient scaling is needed.
     """
 
@@ -106,12 +110,25 @@ class HalfProducts(Callback):
 def choose_precision(
     choice: PrecisionName | Precision = "auto", device: torch.device | str = "cpu"
 ) -> Precision:
-    """The number and memory format to train in on ``device``; a ``Precision`` that it offers is taken as it
-    is, in the place of another one stands what ``auto`` gives.
+    """Choose the number and memory format for training on ``device``.
 
-    ``auto`` is bfloat16 where that is faster: on a CPU as ``computes_in_bf16`` says, on a CUDA GPU that has
-    it; elsewhere float32. Channels-last on a CPU and on CUDA. Raises ParameterError for any other name, and
-    for bfloat16 where the device has none.
+    Parameters
+    ----------
+    choice : str or Precision
+        ``auto`` is bfloat16 where that is faster: on a CPU as of ``computes_in_bf16``, on a CUDA GPU that has
+        it; elsewhere float32. A ``Precision`` is returned unchanged if the device offers it, else ``auto``
+        applies.
+    device : torch.device or str
+
+    Returns
+    -------
+    Precision
+        Channels last on a CPU and on CUDA.
+
+    Raises
+    ------
+    ParameterError
+        For any other name, and for bfloat16 on a device that does not have it.
     """
     kind = torch.device(device).type
     offered = kind == "cpu" or (kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False))

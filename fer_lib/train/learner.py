@@ -1,5 +1,5 @@
-"""``face_learner`` makes a fastai ``Learner`` for a face set, and ``fit`` trains it by its recipe: silently,
-from a seed, and with the weights of the epoch that the validation split prefers.
+"""``face_learner`` makes a fastai ``Learner`` for a face set, and ``fit`` trains it by its recipe: without
+output, from a seed, and with the weights of the epoch that the validation split selects.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -48,10 +48,10 @@ MOMENTUM = 0.9
 
 
 def seed_everything(seed: int) -> None:
-    """Seed Python's, NumPy's and torch's global generators, and make cuDNN's algorithms repeatable.
+    """Seed the global generators of Python, NumPy and torch, and make cuDNN's algorithms repeatable.
 
     Two runs give the same weights on the same machine with the same number of threads. Another processor,
-    thread count or library version adds up in another order and differs in the last digits.
+    thread count or library version adds in another order and differs in the last digits.
     """
     set_seed(seed, reproducible=True)
 
@@ -94,7 +94,7 @@ def face_learner(
         A split is empty, holds an emotion outside ``classes``, lacks one in ``train``, or lacks the votes
         that the loss needs.
     ParameterError
-        Network and pictures do not fit, or the recipe asks for something that does not exist.
+        Network and pictures do not fit, or the recipe has an unknown name.
     """
     recipe, classes = recipe or TrainingRecipe(), classes or faces.classes
     require_name("augmentation", recipe.augment, AUGMENTATIONS)
@@ -128,7 +128,7 @@ def face_learner(
 
 
 class Diverged(ParameterError):
-    """The loss stopped being a finite number."""
+    """The loss is no longer finite."""
 
 
 def fit(
@@ -139,7 +139,7 @@ def fit(
     Best is the epoch with the highest validation ``score``; of equals the one with the lowest validation
     loss. With ``recipe.averaging`` both are those of the averaged weights. The optimiser starts afresh with
     every call. The same network and seed give the same weights on one machine, and the global random state
-    stays as it was. Nothing is printed, and no file is written.
+    does not change. Nothing is printed, and no file is written.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def fit(
 
 
 class BasicRecipe(Protocol):
-    """What every training needs to know."""
+    """The settings that every training needs."""
 
     epochs: int
     lr: float
@@ -239,7 +239,9 @@ class FaceLearner(Learner):
 
 
 def recipe_optimiser(recipe: TrainingRecipe) -> Callable[..., torch.optim.Optimizer]:
-    """What makes a torch optimiser of parameters. Raises ParameterError for an unknown name."""
+    """Return a function that makes the torch optimiser of parameters. Raises ParameterError for an unknown
+    name.
+    """
     require_name("optimiser", recipe.optimiser, get_args(Optimiser))
     momentum = {"momentum": MOMENTUM, "nesterov": recipe.nesterov}
     return {
@@ -250,7 +252,7 @@ def recipe_optimiser(recipe: TrainingRecipe) -> Callable[..., torch.optim.Optimi
 
 
 def recipe_callbacks(recipe: TrainingRecipe, side: int) -> list[Callback]:
-    """What ``recipe`` adds to a plain training on pictures of ``side`` pixels."""
+    """Return the callbacks that ``recipe`` adds to a plain training on pictures of ``side`` pixels."""
     callbacks = [ParamScheduler({"lr": rate_of(recipe.schedule, recipe.lr, recipe.warmup)})]
     if recipe.clip:
         callbacks.append(GradientClip(recipe.clip))
@@ -264,8 +266,8 @@ def recipe_callbacks(recipe: TrainingRecipe, side: int) -> list[Callback]:
 def _check_fit(
     model: nn.Module, size: tuple[int, int], recipe: TrainingRecipe, n_classes: int, device: torch.device
 ) -> None:
-    """Raise ParameterError where the network refuses the pictures at a size they will have, or gives another
-    number of logits.
+    """Raise ParameterError if the network rejects the pictures at a size that they will have, or returns
+    another number of logits.
     """
     start = recipe.start_size or size[0]
     sides = {growing_side(epoch, recipe.epochs, start, size[0]) for epoch in range(recipe.epochs)}
@@ -298,14 +300,14 @@ def run_epochs(learner: FaceLearner, callbacks: Sequence[Callback] = ()) -> None
 def repeatable(
     recipe: TrainingRecipe, device: torch.device | str, seed: int, parameter: str = "batch_size"
 ) -> Iterator[None]:
-    """Draw the random numbers of the block from ``seed``, and put the global random state back after it.
+    """Draw the random numbers of the block from ``seed``, and restore the global random state after it.
 
-    Where a GPU's memory is too small, ParameterError advises a smaller ``recipe.batch_size``, which the
+    If the memory of a GPU is too small, ParameterError recommends a smaller ``recipe.batch_size``, which the
     chapter calls ``parameter``.
     """
     device = torch.device(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        # torch.manual_seed would seed every GPU, also those whose state is not put back.
+        # torch.manual_seed would seed every GPU, also those whose state is not restored.
         torch.default_generator.manual_seed(seed)
         if device.type == "cuda":
             with torch.cuda.device(device):

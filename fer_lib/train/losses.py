@@ -21,8 +21,8 @@ from ferbook.errors import DataError, require_name
 
 
 def class_counts(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
-    """int64 (C,): pictures of each class in the split ``train``. Raises DataError naming a class that is
-    absent there.
+    """Count the pictures of each class in the split ``train``: int64 (C,). Raises DataError naming a class
+    that is absent there.
     """
     counts = np.bincount(faces.split("train").labels(classes), minlength=len(classes))
     absent = [name for name, count in zip(classes, counts, strict=True) if not count]
@@ -35,10 +35,24 @@ def class_counts(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
 
 
 def vote_shares(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
-    """float32 (n, C): the share of each class in the votes for ``classes`` of each training picture.
+    """Compute the proportion of the votes for each class, of each training picture.
 
-    From the columns ``vote_<emotion>``; what the crowd said beside ``classes`` is left out. Raises DataError
-    where a column is absent, or a picture has no vote for any of the classes (it names the row in ``faces``).
+    Parameters
+    ----------
+    faces : FaceSet
+        With the columns ``vote_<emotion>``.
+    classes : tuple of str
+        Votes for other emotions are left out.
+
+    Returns
+    -------
+    (n, C) float32 array
+        Rows sum to one.
+
+    Raises
+    ------
+    DataError
+        A column is absent, or a picture has no vote for any of the classes; names the row in ``faces``.
     """
     columns = [f"vote_{name}" for name in classes]
     absent = [name for name in columns if name not in faces.table]
@@ -60,7 +74,7 @@ def vote_shares(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
 
 
 SMOOTHING = 0.1
-"""Share of a label that is spread evenly over all classes: Szegedy et al. 2016 (arXiv 1512.00567)."""
+"""Part of a label that is distributed evenly over all classes: Szegedy et al. 2016 (arXiv 1512.00567)."""
 
 
 class CentreLoss(nn.Module):

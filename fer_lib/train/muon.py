@@ -11,19 +11,23 @@ from fer_lib.train.device import computes_in_bf16
 from ferbook.errors import ParameterError
 
 RATE_SHARE = 0.2
-"""Rate of an orthogonal step as a share of SGD's. Of .2 and .5 PublicTest of FER2013 preferred the first."""
+"""Learning rate of an orthogonal step relative to SGD's. Of .2 and .5, PublicTest of FER2013 preferred the
+first.
+"""
 
 DECAY = 0.02
-"""Weight decay of an orthogonal step, which multiplies weights by 1 - rate · decay. No other was tried."""
+"""Weight decay of an orthogonal step, which multiplies weights by 1 - rate · decay. No other value was
+tried.
+"""
 
 
 class OwnFormat(TorchFunctionMode):
-    """A context in which ``Tensor.bfloat16`` gives a copy in the tensor's own format."""
+    """A context in which ``Tensor.bfloat16`` returns a copy in the tensor's own format."""
 
     def __torch_function__(
         self, func: Callable, types: object, args: tuple = (), kwargs: dict | None = None
     ) -> object:
-        """Computes ``func`` as ever, that one method apart."""
+        """Call ``func`` unchanged, except for that one method."""
         return args[0].clone() if func is torch.Tensor.bfloat16 else func(*args, **(kwargs or {}))
 
 
@@ -57,7 +61,7 @@ class Muon(torch.optim.SGD):
 
     @torch.no_grad()
     def step(self) -> None:
-        """A step of all weights; the gradients of the filters are used up."""
+        """Make a step of all weights; it consumes the gradients of the filters."""
         first = self.param_groups[0]
         settings = {"momentum": first["momentum"], "nesterov": first["nesterov"]}
         self._orthogonal.param_groups[0].update(settings)

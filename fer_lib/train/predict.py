@@ -1,5 +1,5 @@
-"""What a trained network says about pictures, with or without test-time augmentation, anybody's pictures
-among them, and what its last layer is given for a picture, and for the frames of a clip.
+"""Predictions of a trained network, for face sets and for picture files, with or without test-time
+augmentation; and the input of its last layer, for pictures and for the frames of clips.
 """
 
 import time
@@ -27,7 +27,7 @@ from ferbook.errors import DataError, require_name
 from ferbook.steps import steps
 
 TestTime = Literal["none", "flip"]
-"""Whether a network is asked about a picture's mirror image, too; the answer is the mean."""
+"""With ``flip`` a picture and its mirror image are predicted, and the mean is returned."""
 
 
 def predict(
@@ -39,13 +39,33 @@ def predict(
     device: torch.device | str = "cpu",
     dtype: torch.dtype | None = None,
 ) -> np.ndarray:
-    """Class probabilities of every picture of ``faces``, in order: float32 (N, classes), each row sums to
-    one.
+    """Predict the class probabilities of every picture of ``faces``.
 
-    With ``test_time`` flip the mean of those of a picture and of its mirror image. In evaluation mode and in
-    the type of the weights, float32, whatever the network was trained in, or with ``dtype`` in that one; the
-    network's own mode is restored. Raises DataError where there is no picture, ParameterError for another
-    ``test_time``.
+    The network is in evaluation mode; afterwards its own mode is restored.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Gives logits (B, classes).
+    faces : FaceSet
+    test_time : str
+        ``none``, or ``flip`` for the mean over a picture and its mirror image.
+    batch_size : int
+    device : torch.device or str
+    dtype : torch.dtype, optional
+        Type of the computation; by default that of the weights, float32, whatever the network was trained in.
+
+    Returns
+    -------
+    (N, classes) float32 array
+        In the order of ``faces``; each row sums to one.
+
+    Raises
+    ------
+    DataError
+        There is no picture.
+    ParameterError
+        For another ``test_time``.
     """
     require_name("test_time", test_time, get_args(TestTime))
     if not len(faces):
@@ -60,7 +80,7 @@ def predict(
 
 
 Readout = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""From a module's input and output to what is kept of them."""
+"""From a module's input and output to the tensor that is collected."""
 
 
 def collected(
@@ -71,12 +91,31 @@ def collected(
     batch_size: int = 64,
     dtype: torch.dtype | None = None,
 ) -> dict[str, np.ndarray]:
-    """By name float32 (N, F): what was read at a module of ``model`` while each picture of ``faces``
-    passed, in evaluation mode, where the model is.
+    """Collect what modules of ``model`` receive or compute while the pictures of ``faces`` pass, in
+    evaluation mode.
 
-    ``readouts``: by name the module, and what to read there, a function of what it is given and what it
-    makes. ``dtype``: what is computed in; None: the type of the weights. Raises DataError where there is no
-    picture. The model's mode and hooks stay as they were.
+    The mode and the hooks of the model do not change.
+
+    Parameters
+    ----------
+    model : Classifier
+        Evaluated on its own device.
+    faces : FaceSet
+    readouts : mapping
+        Name -> a module, and a function of its input and output.
+    batch_size : int
+    dtype : torch.dtype, optional
+        Type of the computation; by default that of the weights.
+
+    Returns
+    -------
+    dict
+        Name -> float32 (N, F).
+
+    Raises
+    ------
+    DataError
+        There is no picture.
     """
     if not len(faces):
         raise DataError(f"face set {faces.name!r} holds no picture")
@@ -98,16 +137,43 @@ def collected(
 def features_of(
     model: Classifier, faces: FaceSet, *, batch_size: int = 64, dtype: torch.dtype | None = None
 ) -> np.ndarray:
-    """float32 (N, F): what the last layer of ``model`` is given for each picture of ``faces``; otherwise as
-    ``collected``.
+    """Compute the features of every picture: the input of the last layer of ``model``.
+
+    Parameters
+    ----------
+    model : Classifier
+    faces : FaceSet
+    batch_size : int
+    dtype : torch.dtype, optional
+        Type of the computation; by default that of the weights.
+
+    Returns
+    -------
+    (N, F) float32 array
+
+    Raises
+    ------
+    DataError
+        There is no picture.
     """
     readouts = {"features": (model.output, lambda inputs, _: inputs)}
     return collected(model, faces, readouts, batch_size=batch_size, dtype=dtype)["features"]
 
 
 def clip_features(model: Classifier, clips: Clips, *, dtype: torch.dtype | None = None) -> np.ndarray:
-    """float32 (C, T, F): the features of every frame of ``clips`` in the order of time, zero behind a clip's
-    end; computed in ``dtype`` as by ``collected``.
+    """Compute the features of every frame of ``clips``.
+
+    Parameters
+    ----------
+    model : Classifier
+    clips : Clips
+    dtype : torch.dtype, optional
+        Type of the computation; by default that of the weights.
+
+    Returns
+    -------
+    (C, T, F) float32 array
+        In temporal order, zero after a clip's end.
     """
     rows, places = np.unique(clips.rows[clips.inside], return_inverse=True)
     own = features_of(model, clips.faces.select(rows), dtype=dtype)
@@ -117,22 +183,37 @@ def clip_features(model: Classifier, clips: Clips, *, dtype: torch.dtype | None 
 
 
 def inside_clips(lengths: np.ndarray, frames: int) -> np.ndarray:
-    """bool (C, ``frames``): which places hold a frame of a clip, by the clips' ``lengths`` (C,)."""
+    """Return bool (C, ``frames``): the frames of each clip, by the ``lengths`` (C,) of the clips."""
     return np.arange(frames) < np.asarray(lengths)[:, None]
 
 
 def difference_to_onset(features: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """``features`` (…, C, T, F) less those of each clip's first frame; zero behind a clip's end."""
+    """Subtract the features of each clip's first frame from ``features`` (…, C, T, F); zero after a clip's
+    end.
+    """
     inside = inside_clips(lengths, features.shape[-2])
     return (features - features[..., :1, :]) * inside[..., None].astype(features.dtype)
 
 
 def scaling(features: np.ndarray, lengths: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation, float32 (F,) each, over the frames of the clips ``train`` (mask or
-    indices) and no other.
+    """Compute mean and standard deviation over the frames of the training clips only.
 
-    ``features`` (C, T, F). A feature that does not vary there has the deviation one. Raises DataError where
-    ``train`` is empty.
+    Parameters
+    ----------
+    features : (C, T, F) array
+    lengths : (C,) int array
+    train : array
+        Mask or indices of clips.
+
+    Returns
+    -------
+    two (F,) float32 arrays
+        The deviation is 1 for a feature that does not vary.
+
+    Raises
+    ------
+    DataError
+        ``train`` is empty.
     """
     frames = features[train][inside_clips(np.asarray(lengths)[train], features.shape[1])]
     if not len(frames):
@@ -144,10 +225,19 @@ def scaling(features: np.ndarray, lengths: np.ndarray, train: np.ndarray) -> tup
 
 @dataclass(frozen=True)
 class PicturePrediction:
-    """What a network says about one picture, or, in ``fault``, why nothing.
+    """The prediction for one picture file, or why there is none.
 
-    ``probabilities``: emotion -> share, summing to one. ``window``: what was cut out; None where the picture
-    was taken whole. ``faces_found``: how many there are in it, of which the largest was taken.
+    Attributes
+    ----------
+    path : Path
+    probabilities : dict
+        Emotion -> probability; they sum to one.
+    window : Window or None
+        The part that was cut out; None if the picture was used whole.
+    faces_found : int
+        Faces in the picture, of which the largest was used.
+    fault : str
+        Why there is no prediction, or empty.
     """
 
     path: Path
@@ -158,7 +248,7 @@ class PicturePrediction:
 
     @property
     def emotion(self) -> str:
-        """The most probable one."""
+        """The most probable emotion."""
         return self.ranked[0][0]
 
     @property
@@ -167,7 +257,7 @@ class PicturePrediction:
         return sorted(self.probabilities.items(), key=lambda item: -item[1])
 
     def to_json(self) -> dict:
-        """Plain values: the picture with its emotion and probabilities, or with what went wrong."""
+        """Return plain values: the picture with its emotion and probabilities, or with its error."""
         if self.fault:
             return {"picture": str(self.path), "error": self.fault}
         window = self.window and [round(value, 1) for value in astuple(self.window)]
@@ -182,9 +272,18 @@ class PicturePrediction:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the network of ``classes``, trained on the set ``faces``, says about ``pictures``, in their order.
+    """The predictions for several picture files.
 
-    ``seconds`` went into reading and framing them, and into the network.
+    Attributes
+    ----------
+    classes : tuple of str
+        Of the network.
+    faces : str
+        The face set on which the network was trained.
+    pictures : list of PicturePrediction
+        In the order of the files.
+    seconds : float
+        Time for reading and framing the pictures and for the network.
     """
 
     classes: tuple[str, ...]
@@ -194,18 +293,34 @@ class Prediction:
 
     @property
     def pictures_per_second(self) -> float:
-        """Pictures that were answered over all the time but that of loading the network; 0 where none was."""
+        """Pictures with a prediction per second, without the time to load the network; 0 if there are
+        none.
+        """
         return sum(not picture.fault for picture in self.pictures) / self.seconds
 
 
 def predict_pictures(folder: Path, paths: Sequence[Path], *, cropped: bool = False) -> Prediction:
-    """What the network whose ``weights.safetensors`` and ``weights.json`` lie in ``folder`` says about the
-    pictures at ``paths``, all in batches; one that cannot be answered stops no other.
+    """Predict the emotions in picture files, all in batches; an unusable file does not stop the others.
 
-    In each the largest face is found and cut out as the pictures of the network's training set are framed
-    (``faces.photo``). ``cropped``: the pictures are such crops already and are taken whole, squeezed where
-    not square. Raises DataError where the weights are absent or damaged, or their record does not say classes
-    and size.
+    In each picture the largest face is found and cut out as the pictures of the network's training set are
+    framed (``face_sets.photo``).
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``weights.safetensors`` and ``weights.json`` of the network.
+    paths : sequence of Path
+    cropped : bool
+        The pictures are such crops already and are used whole, squeezed where not square.
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    DataError
+        The weights are absent or damaged, or their record lacks classes and size.
     """
     model, (classes, size, faces) = load_weights(folder / "weights"), _task(folder)
     start = time.perf_counter()
@@ -234,7 +349,7 @@ def predict_pictures(folder: Path, paths: Sequence[Path], *, cropped: bool = Fal
 
 
 def _task(folder: Path) -> tuple[tuple[str, ...], int, str]:
-    """Classes in the order of the output, side of a picture, and training set of the network in
+    """Read classes in the order of the output, side of a picture, and training set of the network in
     ``folder``.
     """
     record = read_record(folder / "weights")
@@ -254,6 +369,6 @@ def _task(folder: Path) -> tuple[tuple[str, ...], int, str]:
 
 
 def as_faces(crops: np.ndarray) -> FaceSet:
-    """Anybody's pictures uint8 (N, H, W) as a face set of which nothing is known."""
+    """Make a face set without labels from pictures uint8 (N, H, W)."""
     row = {"dataset": "pictures", "subject": "", "sequence": "", "emotion": UNLABELLED, "split": "test"}
     return FaceSet("pictures", crops, pd.DataFrame([row] * len(crops)).assign(frame=np.arange(len(crops))))

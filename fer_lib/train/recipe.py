@@ -1,4 +1,4 @@
-"""How a network is trained, in one value: what a chapter's parameters say and a record repeats."""
+"""How a network is trained, as one value: the parameters of a chapter, repeated in a stored record."""
 
 from typing import Annotated, Literal, Self
 
@@ -15,18 +15,18 @@ WarmupField = Annotated[
 DecayField = Annotated[
     float, Field(ge=0, le=1, description="weight decay; AdamW's shrinks the weights themselves")
 ]
-"""Fields whose default a chapter redeclares; their range and help stand here alone."""
+"""Fields whose default a chapter redeclares; their range and help are defined only here."""
 
 
 class TrainingRecipe(BaseModel):
-    """Everything about a training but its faces, its network and its seed. The parameters of a chapter that
-    trains are one, too: they inherit its fields.
+    """All settings of a training but its faces, its network and its seed. The parameters of chapters that
+    train inherit these fields.
 
-    ``optimiser``: ``sgd`` with momentum 0.9, or Nesterov's, and ``weight_decay`` added to the gradient; or
+    ``optimiser``: ``sgd`` with momentum 0.9, or Nesterov's, and ``weight_decay`` added to the gradient;
     ``adamw`` with torch's moments, whose decay shrinks the weights themselves (Loshchilov and Hutter 2019,
     arXiv 1711.05101); or ``muon``, which is ``sgd`` with other steps of the filters (``train.muon``).
-    ``loss`` by its name in ``train.losses``, ``augment`` by its name in ``train.batches``. With ``averaging``
-    the averaged weights are what is validated and kept.
+    ``loss`` is a name of ``train.losses``, ``augment`` one of ``train.batches``. With ``averaging`` the
+    averaged weights are validated and returned.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,14 +54,16 @@ class TrainingRecipe(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _former(cls, said: object) -> object:
-        """Networks that were kept before say what a recipe has no more, at the only value that was used."""
+        """Accept the record of an older network with a setting that a recipe no longer has, at the only value
+        that was used.
+        """
         former = {"class_weights": False, "mixup": 0.0, "patience": 0}.items()
-        # Not as sets: a damaged record may hold a list, which has no place in one.
+        # Not as sets: a damaged record may hold a list, which is not hashable.
         return {n: v for n, v in said.items() if (n, v) not in former} if isinstance(said, dict) else said
 
     def for_network(self, network: Network) -> Self:
-        """This recipe as it suits ``network``: the peak rate brought down to its ``peak_share``, and pictures
-        that grow only where it takes them.
+        """Adapt this recipe to ``network``: its ``peak_share`` scales the peak learning rate, and pictures
+        grow only if the network accepts other sizes.
         """
         from fer_lib.nets.build import network_class  # not at the top: the command line reads recipes
 

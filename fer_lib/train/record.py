@@ -1,4 +1,4 @@
-"""How a trained network learned, as those who ask it need to know."""
+"""How a stored network was trained, for code that evaluates it."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,23 @@ from fer_lib.train.recipe import TrainingRecipe
 
 
 class TrainingRecord(BaseModel):
-    """What it takes to train another network as the kept one was.
+    """All that is needed to train another network as a stored one was.
 
-    ``network`` by its name in ``nets.build``, with ``options`` of its constructor, trained by ``recipe`` in
-    ``precision`` from ``seed``; ``classes`` in the order of its output. It learned from the fold ``fold`` of
-    the protocol of the face set that ``faces`` asks for.
+    Attributes
+    ----------
+    network : str
+        Its name in ``nets.build``.
+    options : dict
+        Further arguments of its constructor.
+    recipe : TrainingRecipe
+    precision : Precision
+    seed : int
+    classes : tuple of str
+        In the order of the output.
+    fold : int
+        Fold of the protocol of the face set.
+    faces : FaceRequest
+        The face set.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,7 +48,7 @@ class TrainingRecord(BaseModel):
     def of(
         cls, parameters: object, classes: tuple[str, ...], fold: int, precision: Precision
     ) -> "TrainingRecord":
-        """The record that the ``parameters`` of chapter ``training`` describe."""
+        """Return the record that the ``parameters`` of chapter ``training`` describe."""
         return cls(
             network=parameters.network,
             options=parameters.network_options,
@@ -49,9 +61,9 @@ class TrainingRecord(BaseModel):
         )
 
     def fold_of(self, faces: FaceSet) -> FaceSet:
-        """The labelled pictures of ``faces``, the set that the record names, in the splits of the kept fold.
+        """Select the labelled pictures of ``faces``, the set of the record, with the splits of its fold.
 
-        Raises DataError where no picture has an emotion.
+        Raises DataError if no picture has an emotion.
         """
         labelled = faces.labelled()
         return fold_faces(labelled, protocol_of(labelled, self.classes), self.fold)
@@ -59,7 +71,9 @@ class TrainingRecord(BaseModel):
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A trained network, ``model`` in evaluation mode, with its ``record``; ``name``: as readers know it."""
+    """A trained network, ``model`` in evaluation mode, with its ``record`` and the ``name`` shown to
+    readers.
+    """
 
     name: str
     model: Classifier

@@ -1,5 +1,5 @@
-"""Several trainings: of every structure with every loss from several seeds on one set of faces; and networks'
-answers on test splits, scored with intervals.
+"""Several trainings, of every structure with every loss from several seeds on one face set; and scores of
+networks' predictions on test splits, with intervals.
 """
 
 from collections.abc import Sequence
@@ -30,12 +30,18 @@ from ferbook.estimate import Estimate
 
 @dataclass(frozen=True)
 class Study:
-    """Trainings that differ in structure, loss and seed, and in nothing else.
+    """Trainings that differ only in structure, loss and seed.
 
-    ``table``: one row per training with ``structure``, ``loss``, ``seed``; ``valid_accuracy`` (share) in
-    ``best_epoch``, the epoch whose weights were kept; ``epochs`` trained; ``parameters``; ``macs``
-    (multiply-adds of one picture); ``epoch_seconds`` (median). ``probabilities``: float32 (trainings, test
-    pictures, classes), in the order of the table. ``precision``: of all trainings.
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per training: ``structure``, ``loss``, ``seed``; ``valid_accuracy`` (proportion) in
+        ``best_epoch``, the epoch whose weights were used; ``epochs`` trained; ``parameters``; ``macs``
+        (multiply-adds of one picture); ``epoch_seconds`` (median).
+    probabilities : (trainings, test pictures, classes) float32 array
+        In the order of the table.
+    precision : Precision
+        Of all trainings.
     """
 
     table: pd.DataFrame
@@ -44,12 +50,12 @@ class Study:
 
 
 def seeds_from(first: int, count: int) -> tuple[int, ...]:
-    """``count`` seeds, from ``first`` on."""
+    """Return ``count`` seeds, from ``first`` on."""
     return tuple(range(first, first + count))
 
 
 def require_votes(faces: FaceSet, losses: Sequence[str]) -> None:
-    """Raises ParameterError where ``losses`` names ``votes`` and ``faces`` comes without votes."""
+    """Raise ParameterError where ``losses`` names ``votes`` and ``faces`` has no votes."""
     if "votes" in losses and not any(column.startswith("vote_") for column in faces.table):
         raise ParameterError(
             f"the loss 'votes' learns from the votes of a crowd, and the face set {faces.name!r} has none; "
@@ -69,16 +75,30 @@ def run_study(
     precision: PrecisionName | Precision = "auto",
     device: torch.device | str = "cpu",
 ) -> Study:
-    """Train each of ``structures`` with each of ``losses`` from each of ``seeds`` by ``recipe``, whose own
-    loss does not count.
+    """Train each of ``structures`` with each of ``losses`` from each of ``seeds``.
 
-    The recipe's rate is the residual net's; the other structures take their ``peak_share`` of it. A seed
-    fixes the first weights of a structure, the order of the pictures and their augmentation: two losses of
-    one structure start from the same network. The epoch is chosen on
-    the validation split; the test split is predicted once per training, and nothing is chosen by it.
+    A seed fixes the first weights of a structure, the order of the pictures and their augmentation: two
+    losses of one structure start from the same network. The validation split selects the epoch; the test
+    split is predicted once per training, and selects nothing.
 
-    Raises ParameterError for an unknown name, a size that a network does not take, or ``votes`` without
-    votes, before anything is trained.
+    Parameters
+    ----------
+    faces : FaceSet
+    classes : tuple of str
+    structures, losses, seeds : sequences
+    recipe : TrainingRecipe
+        Its own loss is ignored. Its learning rate is the residual net's; the other structures multiply it by
+        their ``peak_share``.
+    dropout : float, optional
+        By default each network's own.
+    precision, device
+        As of ``train.learner.face_learner``.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown name, a size that a network does not accept, or ``votes`` without votes, before
+        anything is trained.
     """
     for loss in losses:
         require_name("loss", loss, get_args(Loss))
@@ -110,7 +130,7 @@ def train_structure(
     precision: PrecisionName | Precision = "auto",
     device: torch.device | str = "cpu",
 ) -> tuple[nn.Module, Training]:
-    """Build a network of ``structure`` and train it by ``recipe`` at the rate that suits it
+    """Build a network of ``structure`` and train it by ``recipe`` at its learning rate
     (``TrainingRecipe.for_network``).
 
     ``seed`` fixes its first weights and the training. Raises as ``train.learner.face_learner`` and ``fit``.
@@ -123,7 +143,7 @@ def train_structure(
 
 
 def training_row(training: Training, model: nn.Module, size: int) -> dict[str, float | int]:
-    """What a table of trainings says of each: see ``Study``."""
+    """Return the columns of ``Study.table`` for one training."""
     return {
         "valid_accuracy": training.valid_accuracy,
         "best_epoch": training.best_epoch,
@@ -136,7 +156,9 @@ def training_row(training: Training, model: nn.Module, size: int) -> dict[str, f
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What ``score_folds`` finds: ``metrics`` by name, ``confusion`` counts (rows: the true emotion)."""
+    """The result of ``score_folds``: ``metrics`` by name, and ``confusion`` counts (rows are the true
+    emotions).
+    """
 
     metrics: dict[str, Estimate]
     confusion: pd.DataFrame
@@ -150,13 +172,31 @@ def score_folds(
     draws: int = 2000,
     seed: int = 0,
 ) -> Evaluation:
-    """Score the ``probabilities`` (answers, N, classes) of the N pictures in the test splits of ``folds``,
-    fold after fold: all answers together.
+    """Score predictions of the test pictures of several folds, all predictions together.
 
     Intervals resample subjects, or groups of equal pictures where subjects are unknown, over all folds at
-    once. The metrics: ``protocol_accuracy``, the mean of the folds' accuracies, as papers report it; and
-    ``test_accuracy_without_copies`` (pictures that also stand in their fold's training split left out).
-    Raises DataError where every picture is a copy.
+    once.
+
+    Parameters
+    ----------
+    folds : sequence of FaceSet
+        Their test splits have N pictures in all.
+    probabilities : (networks, N, classes) array
+        Fold after fold.
+    classes : tuple of str
+    draws, seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    Evaluation
+        The metrics are ``protocol_accuracy``, the mean of the folds' accuracies, as papers report it, and
+        ``test_accuracy_without_copies``, without pictures that are also in their fold's training split.
+
+    Raises
+    ------
+    DataError
+        Every test picture is also in the training split.
     """
     tests = [faces.split("test") for faces in folds]
     fresh = ~np.concatenate(
@@ -183,10 +223,11 @@ def score_folds(
 
 
 def majority_share(faces: FaceSet, classes: tuple[str, ...], split: str) -> float:
-    """Share of the pictures of ``split`` that show the majority class of the training split.
+    """Compute the proportion of the pictures of ``split`` that show the majority class of the training split.
 
-    It is what a network reaches that ignores its input: the null of every accuracy on that split.
-    Raises DataError where ``split`` or the training split is empty, or holds an emotion outside ``classes``.
+    A network that ignores its input reaches this accuracy: it is the baseline of every accuracy on that
+    split. Raises DataError if ``split`` or the training split is empty, or has an emotion outside
+    ``classes``.
     """
     labels, training = faces.split(split).labels(classes), faces.split("train").labels(classes)
     if not len(labels) or not len(training):

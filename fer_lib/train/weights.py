@@ -1,4 +1,4 @@
-"""A network's weights on disk: safetensors beside a JSON record. Nothing is ever unpickled."""
+"""A network's weights on disk: a safetensors file and a JSON record. Nothing is ever unpickled."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from ferbook.files import parse_json, read_plain, write_atomically
 ARCHITECTURES = dict(NETWORKS.values()) | dict.fromkeys(
     ("Generator", "Discriminator", "ResidueClassifier"), "derl"
 )
-"""The networks that can be read back -> their module of ``nets``. Each keeps its constructor's arguments in
+"""Networks that can be read -> their module of ``nets``. Each stores the arguments of its constructor in
 ``arguments``.
 """
 
@@ -29,10 +29,10 @@ LARGEST_WEIGHTS = 2**31
 """Bytes of a weights file."""
 
 LARGEST_ARGUMENT = 4096
-"""Of an architecture: the number, or the sum of the numbers, up to which it is built."""
+"""Largest number, or sum of numbers, in an argument of an architecture that is built."""
 
 _UNFIT = (SafetensorError, FerError, RuntimeError, TypeError, ValueError, AttributeError, LookupError)
-"""What a file that is damaged, or of another network, leads to."""
+"""Errors from a file that is damaged or belongs to another network."""
 
 RECORD_FIELDS = ("architecture", "arguments", "parameters", "sha256")
 
@@ -49,14 +49,16 @@ def _file_pair(path: Path | str) -> tuple[Path, Path]:
 
 
 def parameter_count(model: nn.Module) -> int:
-    """Number of trainable values."""
+    """Count the trainable values."""
     return sum(p.numel() for p in model.parameters())
 
 
 def compacted(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """``tensors`` in a quarter of their room: of each with two axes or more, whole numbers of 8 bits, with a
-    scale for each index of the first axis (a filter's, mostly) as ``<name>.int8_scale``; the others in half
-    precision. No value moves by more than half a scale: 1/254 of the largest of its filter.
+    """Compress ``tensors`` to a quarter of their size.
+
+    Tensors with two axes or more become whole numbers of 8 bits, with a scale for each index of the first
+    axis (mostly a filter) as ``<name>.int8_scale``; the others become half precision. No value changes by
+    more than half a scale, 1/254 of the largest of its filter.
     """
     compact = {}
     for name, value in tensors.items():
@@ -73,8 +75,8 @@ def compacted(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def widened(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What ``compacted`` was given, of two axes or more in single precision; of what it did not make,
-    ``tensors`` themselves.
+    """Reverse ``compacted``: tensors with two axes or more become single precision. Other tensors are
+    returned unchanged.
     """
     wide = {name: value for name, value in tensors.items() if not name.endswith(_SCALE)}
     for name in wide:
@@ -88,15 +90,34 @@ def widened(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def save_weights(
     model: nn.Module, path: Path, about: dict, *, compact: bool = False, without: Collection[str] = ()
 ) -> Path:
-    """Write ``<stem>.safetensors`` and ``<stem>.json`` and return the first one's path.
+    """Write ``<stem>.safetensors`` and ``<stem>.json``.
 
-    ``path`` may carry either suffix or none. The record holds the architecture, its constructor's arguments,
-    the number of parameters, the SHA-256 of the weights file, and ``about`` (plain JSON values: classes, face
-    set, precision, seed …). ``compact``: as ``compacted``, which ``load_weights`` widens again. ``without``:
-    tensors that are not kept, behind all that will be asked; read back, they are no numbers. Each file
-    appears whole or not at all, the record last.
+    Each file appears whole or not at all, the record last.
 
-    Raises DataError where the architecture could not be read back, or where a weight is not finite.
+    Parameters
+    ----------
+    model : torch.nn.Module
+        One of ``ARCHITECTURES``.
+    path : Path
+        With either suffix or none.
+    about : dict
+        Plain JSON values for the record: classes, face set, precision, seed …. The record also holds the
+        architecture, the arguments of its constructor, the number of parameters and the SHA-256 of the
+        weights.
+    compact : bool
+        Compress as ``compacted``; ``load_weights`` reverses it.
+    without : collection of str
+        Tensors that are not stored, after the last layer that will be evaluated; they are read as NaN.
+
+    Returns
+    -------
+    Path
+        The weights file.
+
+    Raises
+    ------
+    DataError
+        The architecture cannot be read again, or a weight is not finite.
     """
     architecture = type(model).__name__
     if _architecture(architecture) is not type(model):
@@ -128,10 +149,10 @@ def save_weights(
 
 
 def read_record(path: Path) -> dict:
-    """The JSON record beside a weights file: what ``save_weights`` was told, and what it added.
+    """Read the JSON record of a weights file.
 
-    Raises DataError where it is absent, not JSON, or lacks a field, and where its arguments have no names or
-    ask for a network larger than any here.
+    Raises DataError if it is absent, not JSON, or lacks a field, and if its arguments have no names or
+    describe a network larger than any here.
     """
     _, record_file = _file_pair(path)
     try:
@@ -150,17 +171,29 @@ def read_record(path: Path) -> dict:
 
 
 def _total(value: object) -> float:
-    """The sum of the numbers in an argument, each of which counts as one at least."""
+    """Return the sum of the numbers in an argument; each counts as at least one."""
     if isinstance(value, list | dict):
         return sum(map(_total, value.values() if isinstance(value, dict) else value))
     return max(1.0, value) if isinstance(value, int | float) else 1.0
 
 
 def load_weights(path: Path | str) -> nn.Module:
-    """The network that ``save_weights`` wrote, on the CPU and in evaluation mode.
+    """Read a network that ``save_weights`` wrote.
 
-    Raises DataError where a file is absent, cut short, changed or another record's, or where the architecture
-    is unknown.
+    Parameters
+    ----------
+    path : Path or str
+        With either suffix or none.
+
+    Returns
+    -------
+    torch.nn.Module
+        On the CPU and in evaluation mode.
+
+    Raises
+    ------
+    DataError
+        A file is absent, cut short, changed or belongs to another record, or the architecture is unknown.
     """
     record = read_record(path)
     weights_file, record_file = _file_pair(path)
@@ -180,9 +213,9 @@ def load_weights(path: Path | str) -> nn.Module:
     try:
         absent = {name: torch.tensor(torch.nan).expand(n) for name, n in record.get("without", {}).items()}
         tensors = absent | widened(tensors_from_bytes(content))
-        # Reading a file must not move the random state.
+        # Reading a file must not change the random state.
         with torch.random.fork_rng(devices=[]):
-            with torch.device("meta"):  # without memory, which only what the file fits is worth
+            with torch.device("meta"):  # without memory: the file may not fit
                 architecture(**record["arguments"]).load_state_dict(tensors, assign=True)
             model = architecture(**record["arguments"])  # the weights drawn here are overwritten
         model.load_state_dict(tensors)
