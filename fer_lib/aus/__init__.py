@@ -1,3 +1,3 @@
-"""Which action units the filters of a network answer to, how sure that is, and what chance alone would
+"""Which action units the filters of a network respond to, with what certainty, and what chance alone would
 show.
 """

@@ -1,12 +1,12 @@
-"""How strongly a filter's maximal response goes with the presence of an action unit: three measures, for many
-labellings of the pictures at once.
+"""How strongly a filter's maximal response is associated with the presence of an action unit: three measures,
+for many labellings of the pictures at once.
 
 Notation as in the papers: m, the maximal response of one filter to a picture, its largest activation anywhere
 in the map; pictures that show the AU (present) and pictures that do not (absent). Khorrami, Paine and Huang
 2015 compare histograms of m by their Kullback–Leibler divergence; Zhu, Fan and Yuan 2019 take the distance of
-the responses without saying which, so the usual ones are here to choose from.
+the responses without a definition, so the usual ones can be chosen here.
 
-* ``mean_difference``: mean of m where present less its mean where absent, on the scale of m.
+* ``mean_difference``: mean of m where present minus its mean where absent, on the scale of m.
 * ``auroc``: 2 · AUROC − 1, in [−1, 1]: how much more often m is larger on a picture with the AU than on one
   without; ties count half.
 * ``kl``: KL(present‖absent) in nats of the histograms of m in ``KL_BINS`` equal-width bins over the filter's
@@ -14,10 +14,11 @@ the responses without saying which, so the usual ones are here to choose from.
   it is finite.
 
 The first two are signed, positive where m is larger with the AU. The last is a distance: never below 0, above
-0 by chance alone, the further the fewer pictures show the AU, and as large for a filter that the AU silences.
+0 by chance alone, more so the fewer pictures show the AU, and equally large for a filter that the AU
+silences.
 
 Each measure is split into what depends on the responses alone, computed once, and what depends on the labels.
-A labelling is a vector of 0 and 1 over the pictures: an action unit, also under a permutation.
+A labelling is a vector of 0 and 1 over the pictures: an action unit, also after a permutation.
 """
 
 from collections.abc import Callable, Iterator
@@ -43,23 +44,37 @@ Score = Callable[[torch.Tensor], torch.Tensor]
 """From labellings (L, n) of 0 and 1 to the measure of every labelling and filter, (L, K)."""
 
 EXACT_COUNTS = 2**24
-"""Whole numbers up to here are exact in float32, so that sums of them are the same in any order."""
+"""Whole numbers up to this one are exact in float32, so that their sums do not depend on the order."""
 
 ROWS_AT_ONCE = 256
-"""Labellings treated at a time where intermediate arrays are large: they stay near the processor's cache."""
+"""Labellings processed at a time where intermediate arrays are large: these fit in the processor's cache."""
 
 NUMBERS_AT_ONCE = 2**20
 """Numbers in one intermediate array of ``statistic``: 8 MB."""
 
 
 def statistic(maxima: np.ndarray, present: np.ndarray, measure: AssociationMeasure) -> np.ndarray:
-    """Association float64 (K, A) of each filter with each AU.
+    """Compute the association of each filter with each AU.
 
-    ``maxima`` (N, K): maximal responses; ``present`` (N, A): 1 shown, 0 not shown, NaN not coded: each AU is
-    judged on the pictures for which it was coded. ``measure``: one of ``MEASURES``. NaN where no coded
-    picture shows the AU, or all do; 0 for a filter that answers to all pictures alike.
+    Parameters
+    ----------
+    maxima : (N, K) array
+        Maximal responses of K filters to N pictures.
+    present : (N, A) array
+        1 shown, 0 not shown, NaN not coded: each AU is measured on the pictures for which it was coded.
+    measure : str
+        One of ``MEASURES``.
 
-    Raises DataError where a response is not finite (it names filter and picture).
+    Returns
+    -------
+    (K, A) float64 array
+        NaN where no coded picture shows the AU, or all do; 0 for a filter with the same response to all
+        pictures.
+
+    Raises
+    ------
+    DataError
+        A response is not finite; names filter and picture.
     """
     maxima, present = np.asarray(maxima, np.float64), np.asarray(present, np.float32)
     require_finite(maxima)
@@ -88,13 +103,25 @@ def scorer(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
 ) -> Score:
-    """The ``measure`` of responses ``maxima`` (N, K), finite, as a function of labellings of the n pictures
-    ``rows``, computed in ``dtype`` on ``device``.
+    """Return the ``measure`` as a function of labellings of the pictures ``rows``.
 
     AUROC and KL come from sums of whole numbers, exact in float32 (AUROC in float64 above some 5,800
     pictures); mean differences from sums of standardised responses, in float32 within 1e-5 of their standard
-    deviation. A labelling without any 1, or without any 0, gives NaN. Raises ParameterError for an
-    unknown measure.
+    deviation. A labelling without any 1, or without any 0, gives NaN.
+
+    Parameters
+    ----------
+    maxima : (N, K) array
+        Finite responses.
+    rows : (n,) int array
+    measure : str
+    dtype, device
+        Of the computation.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown measure.
     """
     require_name("measure", measure, MEASURES)
     maxima, tensor = np.asarray(maxima, np.float64), partial(torch.as_tensor, dtype=dtype, device=device)
@@ -141,11 +168,11 @@ def _kl(bins: np.ndarray, tensor: Callable[..., torch.Tensor]) -> Score:
 
 
 def _auroc(maxima: np.ndarray, tensor: Callable[..., torch.Tensor]) -> Score:
-    """By the ranks (Mann and Whitney 1947), equal responses sharing the middle one: 2 · AUROC - 1 is the sum
-    of 2 · rank - all over the pictures that show the AU, over the number of pairs.
+    """By the ranks (Mann and Whitney 1947), equal responses with the middle one: 2 · AUROC − 1 is the sum of
+    2 · rank − all over the pictures that show the AU, over the number of pairs.
     """
     exact = {"dtype": torch.float64} if len(maxima) ** 2 / 2 >= EXACT_COUNTS else {}
-    # Whole numbers: twice the middle rank, which begins at 1, less the number of pictures and 1.
+    # Whole numbers: twice the middle rank, which begins at 1, minus the number of pictures and 1.
     ranks = tensor(2 * rankdata(maxima, axis=0) - (len(maxima) + 1), **exact)
 
     def score(labels: torch.Tensor) -> torch.Tensor:
@@ -155,8 +182,8 @@ def _auroc(maxima: np.ndarray, tensor: Callable[..., torch.Tensor]) -> Score:
 
 
 def bin_codes(maxima: np.ndarray, bins: int = KL_BINS) -> np.ndarray:
-    """int64 (N, K): the equal-width bin, from 0, of each response within its filter's range; 0 for a constant
-    filter.
+    """Return the equal-width bin, from 0, of each response within its filter's range: int64 (N, K); 0 for a
+    constant filter.
     """
     maxima = np.asarray(maxima, np.float64)
     edges = np.linspace(maxima.min(axis=0), maxima.max(axis=0), bins + 1)
@@ -165,7 +192,7 @@ def bin_codes(maxima: np.ndarray, bins: int = KL_BINS) -> np.ndarray:
 
 
 def coded_together(present: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The AUs that were coded for the same pictures: (columns, rows) indices into ``present`` (N, A), for
+    """Yield the AUs that were coded for the same pictures: indices (columns, rows) of ``present`` (N, A), for
     each such group.
     """
     coded = ~np.isnan(present)

@@ -1,4 +1,4 @@
-"""Action unit detection: what a linear head reads from features, about people it has not seen."""
+"""Detection of action units by linear probes on features, tested on held-out subjects."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,18 +15,25 @@ from fer_lib.stats.resampling import cluster_weights
 from ferbook.errors import DataError
 
 HEAD_STRENGTHS = (0.001, 0.01, 0.1, 1.0)
-"""Inverse strengths C of the heads' L2 penalty that are tried on the validation pictures."""
+"""Inverse strengths C of the L2 penalty that are compared on the validation pictures."""
 
 FEWEST_HELD_OUT = 3
-"""Subjects with an AU, and without it, that validation and test pictures must show each."""
+"""Subjects with an AU, and without it, that validation and test pictures must each include."""
 
 
 @dataclass(frozen=True)
 class Heads:
-    """One linear detector per AU, on features as the network gives them.
+    """Linear probes, one per AU, on the features of a network.
 
-    ``weights`` (A, F) and ``bias`` (A,): the log-odds of AU a are ``features @ weights[a] + bias[a]``.
-    ``too_few``: AUs without a head.
+    Attributes
+    ----------
+    aus : tuple of str
+        A units.
+    weights : (A, F) array
+    bias : (A,) array
+        The log-odds of AU a are ``features @ weights[a] + bias[a]``.
+    too_few : tuple of str
+        AUs without a probe.
     """
 
     aus: tuple[str, ...]
@@ -35,13 +42,13 @@ class Heads:
     too_few: tuple[str, ...]
 
     def log_odds(self, features: np.ndarray) -> np.ndarray:
-        """float64 (N, A) of ``features`` (N, F)."""
+        """Return float64 (N, A) for ``features`` (N, F)."""
         return features.astype(np.float64) @ self.weights.T + self.bias
 
 
 def one_blas_thread() -> threadpool_limits:
-    """A context in which BLAS works on one thread: regressions of some hundred features are several times
-    slower on two.
+    """Return a context in which BLAS works on one thread: regressions of some hundred features are several
+    times slower on two.
     """
     return threadpool_limits(1, user_api="blas")
 
@@ -53,15 +60,31 @@ def fit_heads(
     *,
     strengths: Sequence[float] = HEAD_STRENGTHS,
 ) -> Heads:
-    """Logistic regressions with an L2 penalty, one per AU, on features standardised by the training pictures.
+    """Fit logistic regressions with an L2 penalty, one per AU, on features standardised by the training
+    pictures.
 
-    Of ``strengths`` the one with the largest AUROC on the validation pictures, the smallest of equals; the
-    training pictures alone are fitted. An AU that fewer than ``FEWEST_SUBJECTS`` training subjects show, or
-    are seen without, or fewer than ``FEWEST_HELD_OUT`` of the validation or test pictures, gets no head and
-    is named in ``too_few``.
+    Only the training pictures are fitted. The penalty with the largest AUROC on the validation pictures is
+    selected, the strongest of equal ones. An AU that fewer than ``FEWEST_SUBJECTS`` training subjects show,
+    or that fewer are seen without, or fewer than ``FEWEST_HELD_OUT`` of the validation or test pictures, has
+    no probe and is listed in ``too_few``.
 
-    Raises DataError where a feature is not finite, a subject is in two splits, a split is empty or every AU
-    has too few.
+    Parameters
+    ----------
+    features : (N, F) array
+    presence : Presence
+    split : (N,) array of str
+    strengths : sequence of float
+        Inverse strengths C of the penalty.
+
+    Returns
+    -------
+    Heads
+
+    Raises
+    ------
+    DataError
+        A feature is not finite, a subject is in two splits, a split is empty or every AU has too few
+        subjects.
     """
     features = _checked(features)
     split = np.asarray(split)
@@ -76,7 +99,7 @@ def fit_heads(
         )
     train = features[split == "train"]
     mean, scale = train.mean(axis=0), train.std(axis=0)
-    # A feature that is the same in all training pictures says nothing.
+    # A feature that is the same in all training pictures carries no information.
     scale = np.where(scale > 1e-7 * np.abs(train).max(axis=0), scale, np.inf)
     inputs = {name: (features[split == name] - mean) / scale for name in ("train", "valid")}
     weights, bias = [], []
@@ -101,12 +124,26 @@ def fit_heads(
 def drawn_aurocs(
     heads: Heads, features: np.ndarray, presence: Presence, *, draws: int = 1000, seed: int = 0
 ) -> np.ndarray:
-    """float64 (A, 1 + draws): the AUROC of each of the ``heads``, first on all pictures, then on each draw of
-    whole subjects.
+    """Compute the AUROC of each probe, on all pictures and on each bootstrap draw of whole subjects.
 
     The same ``presence`` and ``seed`` draw the same subjects, so two detectors can be compared draw by draw.
-    NaN where a draw has no picture with the AU, or none without it. Raises DataError where a feature is not
-    finite.
+
+    Parameters
+    ----------
+    heads : Heads
+    features : (N, F) array
+    presence : Presence
+    draws, seed : int
+
+    Returns
+    -------
+    (A, 1 + draws) float64 array
+        NaN where a draw has no picture with the AU, or none without it.
+
+    Raises
+    ------
+    DataError
+        A feature is not finite.
     """
     subjects, codes = np.unique(presence.subjects, return_inverse=True)
     weights = np.concatenate([np.ones((1, len(subjects))), *cluster_weights(len(subjects), draws, seed)])
@@ -114,7 +151,7 @@ def drawn_aurocs(
 
 
 def aurocs_without(heads: Heads, features: np.ndarray, presence: Presence, groups: np.ndarray) -> np.ndarray:
-    """float64 (A, G): as ``drawn_aurocs``, without the pictures of each of ``groups`` (N,), codes from 0."""
+    """As ``drawn_aurocs``, without the pictures of each of ``groups`` (N,), codes from 0: float64 (A, G)."""
     weights = (groups != np.arange(groups.max() + 1)[:, None]).astype(float)
     return _weighted_aurocs(heads, features, presence, weights)
 
@@ -122,7 +159,7 @@ def aurocs_without(heads: Heads, features: np.ndarray, presence: Presence, group
 def _weighted_aurocs(
     heads: Heads, features: np.ndarray, presence: Presence, weights: np.ndarray
 ) -> np.ndarray:
-    """float64 (A, W), of pictures that count ``weights`` (W, N) times."""
+    """Return float64 (A, W), where pictures count ``weights`` (W, N) times."""
     log_odds = heads.log_odds(_checked(features))
     values = np.full((len(heads.aus), len(weights)), np.nan)
     for a, au in enumerate(heads.aus):
@@ -134,10 +171,10 @@ def _weighted_aurocs(
 
 
 def _aurocs(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """float64 (draws,): pictures (N,) count ``weights`` (draws, N) times."""
+    """Return float64 (draws,), where pictures (N,) count ``weights`` (draws, N) times."""
     order = np.argsort(-scores, kind="stable")
     positive, negative = weights[:, order] * labels[order], weights[:, order] * ~labels[order]
-    # Equal scores enter together: the curves have a point behind the last of them.
+    # Equal scores enter together: the curves have a point after the last of them.
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     true, false = positive.cumsum(axis=1)[:, ends], negative.cumsum(axis=1)[:, ends]
     steps = np.diff(true, axis=1, prepend=0)
@@ -147,8 +184,8 @@ def _aurocs(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.n
 
 
 def coded(values: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of ``values`` (N, …) those of the pictures for which one AU was coded, and which of these show it;
-    ``present`` (N,): 1, 0 or NaN.
+    """Select from ``values`` (N, …) the pictures for which one AU was coded, and return which of them show
+    it; ``present`` (N,) is 1, 0 or NaN.
     """
     there = ~np.isnan(present)
     return values[there], present[there] == 1
@@ -161,9 +198,7 @@ def _checked(features: np.ndarray) -> np.ndarray:
 
 
 def require_disjoint(presence: Presence, split: np.ndarray) -> None:
-    """Raise DataError where one of ``SPLITS`` is not in use in ``split`` (N,), or a subject is in two of
-    them.
-    """
+    """Raise DataError if one of ``SPLITS`` is absent from ``split`` (N,), or a subject is in two splits."""
     for name in SPLITS:
         if not (split == name).any():
             raise DataError(f"no picture is in the split {name!r}; heads need all of {', '.join(SPLITS)}")
@@ -178,9 +213,7 @@ def require_disjoint(presence: Presence, split: np.ndarray) -> None:
 
 
 def enough_people(presence: Presence, split: np.ndarray) -> bool:
-    """Whether some unit is shown, and seen absent, by as many people of each split as a detection head
-    needs.
-    """
+    """Return whether some unit is shown, and seen absent, by enough subjects of each split for a probe."""
     return len(_too_few(presence, np.asarray(split))) < len(presence.aus)
 
 

@@ -1,9 +1,8 @@
-"""Interventions: one action unit of a face is switched on, everything else stays, and a filter's response
-says what that does.
+"""Interventions: one action unit of a face is activated while everything else is unchanged, and the
+difference in a filter's response is the unit's effect.
 
-What goes with an action unit in a set of faces (``aus.association``) may be another unit that people show at
-the same time. Here nothing else goes with it, so the difference is the unit's effect. Only synthetic faces
-can be asked for that.
+In a set of faces (``aus.association``) a unit may be associated with a filter because people show it together
+with another unit. Here no other unit changes. Only synthetic faces allow this.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,11 +24,18 @@ from synthetic_faces.script import Script
 
 @dataclass(frozen=True)
 class Interventions:
-    """B people at rest, and each of them with each of A action units at each of L levels.
+    """B neutral faces, and each of them with each of A action units at each of L levels.
 
-    ``faces``: all pictures, person by person: first the face at rest, then for each AU its levels. ``aus``
-    (A); ``levels`` (L), ascending, in (0, 1]; ``subjects`` (B,) text; ``doses`` (A,): each unit's intensity
-    at level 1.
+    Attributes
+    ----------
+    faces : FaceSet
+        All pictures, person by person: first the neutral face, then for each AU its levels.
+    aus : tuple of str
+    levels : tuple of float
+        Ascending, in (0, 1].
+    subjects : (B,) array of str
+    doses : tuple of float
+        Each unit's intensity at level 1.
     """
 
     faces: FaceSet
@@ -39,8 +45,8 @@ class Interventions:
     doses: tuple[float, ...]
 
     def arranged(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """``values`` (B·(1 + A·L), …), one per picture of ``faces``: those at rest (B, …), and the others (B,
-        A, L, …).
+        """Split ``values`` (B·(1 + A·L), …), one per picture of ``faces``, into those of the neutral faces
+        (B, …) and the others (B, A, L, …).
         """
         each = values.reshape(len(self.subjects), 1 + len(self.aus) * len(self.levels), *values.shape[1:])
         shape = (len(self.subjects), len(self.aus), len(self.levels), *values.shape[1:])
@@ -48,8 +54,8 @@ class Interventions:
 
     @cached_property
     def change(self) -> np.ndarray:
-        """float64 (A, L): by how much each AU changes a picture at each level: root mean square over pixels
-        and people, in grey levels (0 to 255).
+        """float64 (A, L): how much each AU changes a picture at each level, the root mean square over pixels
+        and people in grey levels (0 to 255).
         """
         # One person at a time: the squares of all pictures would fill the memory.
         pairs = zip(*self.arranged(self.faces.pixels), strict=True)
@@ -67,13 +73,32 @@ def interventions(
     domain: str = "lab",
     doses: Mapping[str, float] | None = None,
 ) -> Interventions:
-    """So many ``people`` of the synthetic ``domain`` at rest, each with each of ``aus`` alone at each of
-    ``levels``; cached. ``doses``: the intensity of an AU at level 1, 1 where none is given.
+    """Render ``people`` of a synthetic domain, neutral and with each of ``aus`` alone at each of ``levels``;
+    cached.
 
-    A face has the head pose, light, background and noise that the domain would give it, and so have all
-    pictures made of it: they differ in one AU alone. The persons are those from number ``STRANGERS`` on, who
-    are in no face set. Raises ParameterError for a unit that no face can show, and for a dose that
-    is not above 0 and at most 1.
+    All pictures of a face have the head pose, light, background and noise that the domain would give it: they
+    differ in one AU alone. The people are in no face set.
+
+    Parameters
+    ----------
+    people : int
+    aus : sequence of str
+    levels : sequence of float
+    size : int
+        Side of a picture in pixels.
+    face_seed : int
+    domain : str
+    doses : mapping, optional
+        AU -> intensity at level 1; by default 1.
+
+    Returns
+    -------
+    Interventions
+
+    Raises
+    ------
+    ParameterError
+        For a unit that no face can show, and for a dose that is not above 0 and at most 1.
     """
     taken = {"domain": domain, "size": size, "seed": face_seed}
     persons = np.arange(STRANGERS, STRANGERS + people)
@@ -87,7 +112,7 @@ def switch_units(
     levels: Sequence[float] = (1.0,),
     doses: Mapping[str, float] | None = None,
 ) -> Interventions:
-    """As ``interventions``, of the ``persons`` (B,) by number; ``render`` makes pictures of a script."""
+    """As ``interventions``, for the numbered ``persons`` (B,); ``render`` makes the pictures of a script."""
     aus, levels = tuple(aus), tuple(float(level) for level in levels)
     at_one = tuple(float((doses or {}).get(au, 1.0)) for au in aus)
     shown = [np.zeros((len(AUS), 2))]
@@ -104,13 +129,21 @@ def switch_units(
 
 @dataclass(frozen=True)
 class Effects:
-    """What each of A action units does to each of K filters, at L levels; in standard deviations of the
+    """The effect of each of A action units on each of K filters at L levels, in standard deviations of the
     filter's response to neutral faces.
 
-    ``effect``, ``low`` and ``high`` (K, A, L): mean over people of m(on) − m(off), and its 95 % percentile
-    interval over draws of people. ``people`` (S, K, A, L): the differences that they are the means of.
-    Of filters that are off on all neutral faces the deviation is that over all pictures. ``dead`` (K,): no
-    picture drives the filter; its effects are 0.
+    The deviation of a filter that is inactive on all neutral faces is that over all pictures.
+
+    Attributes
+    ----------
+    aus : tuple of str
+    levels : tuple of float
+    effect, low, high : (K, A, L) arrays
+        Mean over people of m(on) − m(off), and its 95 % percentile interval over draws of people.
+    people : (S, K, A, L) array
+        The differences of single people.
+    dead : (K,) bool array
+        No picture activates the filter; its effects are 0.
     """
 
     aus: tuple[str, ...]
@@ -123,19 +156,34 @@ class Effects:
 
 
 def effects_of(maxima: np.ndarray, stimuli: Interventions, *, draws: int = 1000, seed: int = 0) -> Effects:
-    """The effect of every action unit of ``stimuli`` on each of K responses, ``maxima`` (N, K) to the N
-    pictures of ``stimuli.faces``, whatever they are responses of.
+    """Compute the effect of every action unit of ``stimuli`` on each of K responses.
 
-    No effect is tested. Since noise is the same in on and off, even a small one is sure: look at its size.
+    No effect is tested. Since noise is the same in both pictures, even a small effect is certain: what
+    matters is its size.
 
-    Raises DataError where ``maxima`` is not finite.
+    Parameters
+    ----------
+    maxima : (N, K) array
+        Responses to the N pictures of ``stimuli.faces``.
+    stimuli : Interventions
+    draws, seed : int
+        Of the bootstrap over people.
+
+    Returns
+    -------
+    Effects
+
+    Raises
+    ------
+    DataError
+        A response is not finite.
     """
     maxima = np.asarray(maxima, dtype=np.float64)
     require_finite(maxima)
     off, on = stimuli.arranged(maxima)
     deviation, dead = _deviation(off, maxima)
     people = (on - off[:, None, None]) / deviation
-    # From here filters come first, as in every table of units.
+    # From here on filters come first, as in every table of units.
     people = np.ascontiguousarray(people.transpose(0, 3, 1, 2))
     low, high = _interval(people, draws, seed)
     return Effects(
@@ -150,8 +198,8 @@ def effects_of(maxima: np.ndarray, stimuli: Interventions, *, draws: int = 1000,
 
 
 def _deviation(neutral: np.ndarray, maxima: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """One standard deviation (K,) of responses to ``neutral`` faces, or to all where filters have none there,
-    and which filters have none anywhere.
+    """Return the standard deviation (K,) of responses to ``neutral`` faces, or to all where it is zero, and
+    which filters do not vary at all.
     """
     spread, overall = neutral.std(axis=0, ddof=1), maxima.std(axis=0, ddof=1)
     # The spread of equal values is not exactly zero in floating point.
@@ -161,21 +209,23 @@ def _deviation(neutral: np.ndarray, maxima: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _interval(people: np.ndarray, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds (K, A, L) of the mean of (S, K, A, L) over draws of people; one AU at a time, which bounds the
-    memory.
+    """Return bounds (K, A, L) of the mean of (S, K, A, L) over draws of people; one AU at a time, which
+    bounds the memory.
     """
     low, high = np.empty((2, *people.shape[1:]))
     for a in range(people.shape[2]):
         # The same seed: the same people are drawn for every AU.
         means = resampled_sums(people[:, :, a], draws, seed) / len(people)
         interval, value = bounds(means, len(people)), people[:, :, a].mean(axis=0)
-        # An effect that is the same in everybody has its value for an interval.
+        # The interval of an effect that is the same in all people is its value.
         low[:, a], high[:, a] = (np.where(np.isnan(bound), value, bound) for bound in interval)
     return low, high
 
 
 def twins_of(switched: Interventions) -> Twins:
-    """Each person of ``switched`` with each of the units at the highest level, and at rest."""
+    """Pair each person of ``switched`` with each of the units at the highest level with the person's neutral
+    face.
+    """
     off, on = switched.arranged(np.arange(len(switched.faces)))
     units = np.tile(np.array(switched.aus, dtype=object), len(off))
     at_rest = switched.faces.select(np.repeat(off, len(switched.aus)))

@@ -1,11 +1,11 @@
-"""What chance alone gives: associations of responses with action-unit labels that have changed places; and
-the rule that decides by it which filters are called detectors of which action unit.
+"""Permutation tests of the association of filters with action units, and the rule that assigns filters to
+units.
 
-What belongs together changes places together: the frames of a sequence, a subject's sequences. Units run in
-people: some smile with narrowed eyes, some without. Responses run in people too. On pictures of real people
-labels therefore change places between whole people; handed out sequence by sequence they would look rarer in
-agreement than they are, and too many filters would pass. Rendered people draw each expression anew, so there
-sequences may change places, which many more can.
+What depends on each other is permuted together: the frames of a sequence, the sequences of a subject. Units
+depend on people: some smile with narrowed eyes, some without. So do responses. In pictures of real people
+labels are therefore exchanged between whole people; exchanged sequence by sequence, agreement would look
+rarer than it is, and too many filters would pass. Rendered people draw each expression independently, so
+there sequences can be exchanged, of which there are many more.
 """
 
 from collections.abc import Iterator
@@ -25,14 +25,14 @@ from ferbook.errors import DataError, ParameterError, require_name
 from ferbook.steps import steps
 
 BlockKind = Literal["sequence", "subject"]
-"""What changes places as a whole."""
+"""What is exchanged as a whole."""
 
 AT_ONCE = 250
-"""Permutations drawn from one generator: permutation p is the same however many are asked for."""
+"""Permutations drawn from one generator: permutation p does not depend on how many are drawn."""
 
 LEAST_ALIKE = 8
-"""Blocks of one length exchange labels among themselves if they are so many, else also with those nearest in
-length.
+"""Blocks of one length exchange labels among themselves if there are at least so many, else also with those
+nearest in length.
 """
 
 
@@ -40,11 +40,20 @@ length.
 class Blocks:
     """Which pictures exchange labels with which: sequences in blocks, blocks in groups.
 
-    A block is a sequence, or a subject with all its sequences. ``rows`` (N,): the pictures in the order of
-    blocks, strata, sequences and time; ``starts``, ``lengths``, ``block_of``, ``cell_of`` (S,): where a
-    sequence begins in ``rows``, its frames, its block, and the sequences of one stratum of one block;
-    ``first``, ``counts``, ``groups`` (U,): a block's first sequence, its number of sequences, and the group
-    within which it changes places.
+    A block is a sequence, or a subject with all its sequences.
+
+    Attributes
+    ----------
+    rows : (N,) array
+        The pictures in the order of blocks, strata, sequences and time.
+    starts, lengths : (S,) arrays
+        Where a sequence begins in ``rows``, and its frames.
+    block_of, cell_of : (S,) arrays
+        The block of a sequence; and its cell, the sequences of one stratum of one block.
+    first, counts : (U,) arrays
+        The first sequence of a block, and its number of sequences.
+    groups : (U,) array
+        The group within which a block is exchanged.
     """
 
     rows: np.ndarray
@@ -58,18 +67,25 @@ class Blocks:
 
     @property
     def fixed(self) -> int:
-        """Number of blocks that have none to change places with; their labels stay."""
+        """Number of blocks that have no other to be exchanged with; their labels do not change."""
         return int((np.bincount(self.groups) == 1).sum())
 
     def movable(self, values: np.ndarray) -> np.ndarray:
-        """int64 (C,): blocks that differ from the middle one of their group, in labels or responses
-        ``values`` (N, C).
+        """Count the blocks that differ from the median block of their group, in labels or responses.
 
-        Only they tell one arrangement from another: what is alike in a whole group is so after every
-        permutation. A block counts as its mean over pictures; NaN (not coded) as a value of its own.
+        Only they distinguish permutations: what is equal in a whole group does not change. A block counts as
+        its mean over pictures; NaN (not coded) as a separate value.
+
+        Parameters
+        ----------
+        values : (N, C) array
+
+        Returns
+        -------
+        (C,) int64 array
         """
         of_row = np.repeat(np.repeat(np.arange(len(self.counts)), self.counts), self.lengths)
-        # Rounded: the mean of equal numbers may differ in the last digit.
+        # Rounded: the mean of equal numbers can differ in the last digit.
         means = pd.DataFrame(values[self.rows]).groupby(of_row).mean().fillna(-1).to_numpy().round(9)
         movable = np.zeros(values.shape[1], np.int64)
         for group in range(self.groups.max() + 1):
@@ -79,10 +95,10 @@ class Blocks:
         return movable
 
     def draws(self, permutations: int, seed: int) -> Iterator[np.ndarray]:
-        """int64 (≤ AT_ONCE, N) each: picture i gets the labels of picture ``draw[p, i]``.
+        """Yield permutations, int64 (≤ AT_ONCE, N): picture i receives the labels of picture ``draw[p, i]``.
 
-        Uniform over all arrangements in which blocks change places within their group and, where a block is a
-        subject, its sequences of one stratum come in any order. A sequence hands its labels on to one of
+        Uniform over all arrangements in which blocks are exchanged within their group and, if a block is a
+        subject, its sequences of one stratum are in any order. A sequence receives the labels of one of
         another length by relative time: frame j of L frames receives those of frame floor((j + 1/2) L' / L)
         of L'. With equal lengths that is a permutation.
         """
@@ -98,8 +114,8 @@ class Blocks:
             yield self._rows_of(self._sequences_of(blocks, generator))[: permutations - start]
 
     def _sequences_of(self, blocks: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """(P, S): the sequence whose labels each sequence gets, from the block (P, U) whose labels its block
-        gets.
+        """Return (P, S): the sequence whose labels each sequence receives, from (P, U), the block whose
+        labels its block receives.
         """
         order = np.tile(np.arange(len(self.starts)), (len(blocks), 1))
         if self.counts.max() > 1:
@@ -111,7 +127,9 @@ class Blocks:
         return np.take_along_axis(order, self.first[source] + place, axis=1)
 
     def _rows_of(self, sequences: np.ndarray) -> np.ndarray:
-        """(P, N): the picture whose labels each picture gets, from the same for sequences (P, S)."""
+        """Return (P, N): the picture whose labels each picture receives, from the same for sequences (P,
+        S).
+        """
         sequence_of = np.repeat(np.arange(len(self.starts)), self.lengths)
         frame = np.arange(len(self.rows)) - self.starts[sequence_of]
         source = sequences[:, sequence_of]
@@ -122,28 +140,47 @@ class Blocks:
 
 
 def _relative(place: np.ndarray, length: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The place in a run of ``other`` that lies where the middle of ``place`` does in a run of ``length``."""
+    """Return the place in a sequence of ``other`` frames that corresponds to the middle of ``place`` in one
+    of ``length``.
+    """
     return (2 * place + 1) * other // (2 * length)
 
 
 def blocks_of(
     presence: Presence, kind: BlockKind = "sequence", *, within: np.ndarray | None = None
 ) -> Blocks:
-    """The blocks of a data set, in which the pictures of a sequence stand in the order of time.
+    """Find the blocks of a data set whose sequences list their pictures in temporal order.
 
-    Labels change places
+    Labels are exchanged
 
-    - among sequences of one stratum only: ``within`` (N,) names one per picture, for instance
-      ``presence.emotions``. A sequence that shows several (neutral, then anger) goes with those that show the
-      same in the same order;
-    - among sequences in which the same action units are coded, so that what is not coded stays where it is;
-    - of subjects, among those with equally many sequences of each stratum, each handing on the labels of all
-      its sequences, those of anger to anger. Who has no equal keeps the own ones, see ``Blocks.fixed``;
-    - among blocks of one length (frames of a sequence, sequences of a subject that are all of one stratum);
-      where fewer than ``LEAST_ALIKE`` share it, also with those nearest in length. Equal lengths make the
-      test exact; unequal ones make it approximate.
+    - among sequences of one stratum only. A sequence that shows several strata (neutral, then anger) is exchanged
+      with those that show the same in the same order;
+    - among sequences in which the same action units are coded, so that missing codes do not move;
+    - if blocks are subjects, among those with equally many sequences of each stratum, all sequences of a subject
+      together, those of anger for those of anger. A subject without an equal is not permuted, see
+      ``Blocks.fixed``;
+    - among blocks of one length (frames of a sequence; sequences of a subject that are all of one stratum); if
+      fewer than ``LEAST_ALIKE`` have it, also with those nearest in length. Equal lengths make the test exact;
+      unequal ones make it approximate.
 
-    Raises ParameterError for an unknown ``kind``; DataError where no block has another to change places with.
+    Parameters
+    ----------
+    presence : Presence
+    kind : str
+        ``sequence`` or ``subject``.
+    within : (N,) array, optional
+        The stratum of each picture, for instance ``presence.emotions``.
+
+    Returns
+    -------
+    Blocks
+
+    Raises
+    ------
+    ParameterError
+        For an unknown ``kind``.
+    DataError
+        No block has another to be exchanged with.
     """
     require_name("block", kind, get_args(BlockKind))
     n = len(presence)
@@ -177,17 +214,17 @@ def blocks_of(
 
 
 def _runs(values: np.ndarray) -> tuple[int, ...]:
-    """The values without repetitions of the one before."""
+    """Remove each value that equals the one before."""
     return tuple(values[np.flatnonzero(np.diff(values, prepend=values[0] - 1))].tolist())
 
 
 def _pattern(values: np.ndarray) -> tuple[int, ...]:
-    """One value where all are the same, else all: then only the same pattern in the same number fits."""
+    """Return one value if all are equal, else all: then only the same pattern of the same length fits."""
     return tuple(values.tolist()) if np.ptp(values) else (int(values[0]),)
 
 
 def _groups(strata: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """(U,) int: the group of each block; in each stratum one per size, small ones joined with the next
+    """Return the group of each block, (U,) int; in each stratum one per size, small ones joined with the next
     sizes.
     """
     groups = np.empty(len(strata), int)
@@ -202,7 +239,7 @@ def _groups(strata: np.ndarray, sizes: np.ndarray) -> np.ndarray:
             if open_members >= LEAST_ALIKE:
                 number, open_members = number + 1, 0
         if open_members:
-            # Too few are left at the long end: they join the group before, if their stratum has one.
+            # Too few of the longest are left: they join the group before, if their stratum has one.
             last = max(number - 1, min(group_of.values()))
             group_of = {size: min(group, last) for size, group in group_of.items()}
             number = last + 1
@@ -217,24 +254,33 @@ MOST_LABELS = 2**24
 """Labels (permutations × action units × pictures) held at a time: 64 MiB in float32."""
 
 TIE = 1e-4
-"""Scores nearer than this, in standard deviations of the null, count as equal: rounding must not break a tie
-in our favour.
+"""Scores nearer than this, in standard deviations over the permutations, count as equal: rounding must not
+break a tie in favour of the observed labels.
 """
 
 LEAST_SKEWNESS = 0.02
-"""Of a null with less, or skewed to the left, the scores stay as good as uncorrected."""
+"""Scores whose permutation distribution is less skewed, or skewed to the left, are hardly corrected."""
 
 
 @dataclass(frozen=True)
 class Null:
-    """Observed associations beside those of permuted labels, for K filters and A action units.
+    """Observed associations and those of permuted labels, for K filters and A action units.
 
-    ``observed`` (K, A): the measure's value, NaN for units that are too few. ``excess`` (K, A): by how much
-    it lies above the mean over the permutations and the observed one, see ``standardise_``; ``scores`` (K,
-    A): the same in standard deviations. 0 where nothing varies. ``unskewed`` (K, A): the scores made nearly
-    normal, see ``unskew_``. ``maxima`` (permutations,): of each permutation the largest unskewed score over
-    all filters and units. ``tested`` (K, A) bool: the pairs of a filter that answers, in enough blocks to be
-    judged, and a unit that occurs in enough of them.
+    Attributes
+    ----------
+    aus : tuple of str
+    observed : (K, A) array
+        The measure's value; NaN for units with too few subjects.
+    excess : (K, A) array
+        Value minus the mean over the permutations and the observed labels, see ``standardise_``.
+    scores : (K, A) array
+        The excess in standard deviations; 0 where nothing varies.
+    unskewed : (K, A) array
+        The scores made nearly normal, see ``unskew_``.
+    maxima : (permutations,) array
+        The largest unskewed score over all filters and units in each permutation.
+    tested : (K, A) bool array
+        Pairs of a filter that varies in enough blocks and a unit that occurs in enough of them.
     """
 
     aus: tuple[str, ...]
@@ -251,7 +297,7 @@ class Null:
 
     @property
     def p_family(self) -> np.ndarray:
-        """(K, A): p-values adjusted for all pairs: the share of maxima at least as large as the pair's
+        """(K, A): p-values adjusted for all pairs: the proportion of maxima at least as large as the pair's
         unskewed score.
         """
         maxima = np.sort(self.maxima)
@@ -260,7 +306,9 @@ class Null:
 
 
 def least_permutations(alpha: float) -> int:
-    """Permutations with which the smallest possible p-value, 1 / (1 + permutations), is at most ``alpha``."""
+    """Return how many permutations make the smallest possible p-value, 1 / (1 + permutations), at most
+    ``alpha``.
+    """
     if not 0 < alpha < 1:
         raise ParameterError(f"alpha = {alpha}: a level lies between 0 and 1, for instance 0.05")
     # Rounding first: 1 / 0.05 is not a whole number in binary.
@@ -279,34 +327,59 @@ def permutation_null(
     min_subjects: int = FEWEST_SUBJECTS,
     device: torch.device | None = None,
 ) -> Null:
-    """What ``measure`` gives when the label vectors of sequences (or subjects) change places: anywhere,
-    or only within strata, which asks for more than the stratum explains.
+    """Compute ``measure`` for permuted labels of sequences or subjects: anywhere, or only within strata,
+    which tests for more than the stratum explains.
 
-    ``maxima`` (N, K): maximal responses to the pictures of ``presence``. All action units of a block move
-    together, and all filters see the same permutation, so that their dependence is kept. ``within`` (N,):
-    labels move only among blocks of the same value, for instance ``presence.emotions``. See
-    ``blocks_of`` for what changes places with what. By sequences, the null says that labels are
-    handed out to sequences regardless of the subject: so it is with rendered faces. Where units run in
-    people, as on pictures of real ones, ``blocks="subject"`` is the honest choice.
+    All action units of a block move together, and all filters have the same permutations, so that their
+    dependence is preserved. By sequences, the null hypothesis is that labels are assigned to sequences
+    regardless of the subject, as they are in rendered faces. If units depend on people, as in pictures of
+    real ones, ``blocks="subject"`` is the valid choice.
 
     The statistic of the family is the largest *unskewed score*: each pair's value minus its mean, over its
-    standard deviation, made nearly normal (``unskew_``), over all permutations with the observed labels
-    among them. Raw values would not do: a rare unit's vary more than a frequent one's, and a filter that
-    merely tells any expression from none has a mean far from zero in all permutations, since neutral frames
-    stay neutral. Nor would standard deviations alone: a filter that answers to few pictures, or a unit that
-    few show, is many of them off whenever a permutation lets the two meet, and a few such pairs would set the
-    bar for all. The observed labels take part in mean, deviation and skewness so that they stand on a par
-    with the permuted ones, which makes the test exact, however good the approximation. Large values alone
-    count: a detector responds more. ``benchmarks/nulls.py`` holds error and power of this rule beside others.
+    standard deviation, made nearly normal (``unskew_``), over all permutations with the observed labels among
+    them. Raw values would not do: those of a rare unit vary more than those of a frequent one, and a filter
+    that merely discriminates any expression from none has a mean far from zero in all permutations, since
+    neutral frames remain neutral. Standard deviations alone would not do either: a filter that responds to
+    few pictures, or a unit that few show, is many of them off whenever a permutation combines the two, and a
+    few such pairs would set the threshold for all. The observed labels are included in mean, deviation and
+    skewness, equally with the permuted ones, which makes the test exact, however good the approximation.
+    Large values alone count: a detector responds more. ``benchmarks/nulls.py`` compares error rate and power
+    of this rule with others.
 
-    Units that fewer than ``min_subjects`` subjects show, or are seen without, are too few to be judged. So
-    are units and filters that differ from the middle of their group in fewer than ``min_subjects`` blocks: a
-    filter that answers in a single sequence, say. Such pairs have but a few possible values, one of them many
-    deviations off, and would hide all others from the maximum.
+    Units that fewer than ``min_subjects`` subjects show, or are seen without, are not tested. Nor are units
+    and filters that differ from the median of their group in fewer than ``min_subjects`` blocks: a filter
+    that responds in a single sequence, for instance. Such pairs have only a few possible values, one of them
+    many deviations off, and would hide all others from the maximum.
 
-    Memory is bounded: about 1 GiB at most, whatever the numbers. Raises DataError for responses that do not
-    fit or are not finite, one subject only, no unit that ``min_subjects`` subjects show, no filter that
-    varies, and what ``blocks_of`` refuses.
+    Memory is bounded by about 1 GiB.
+
+    Parameters
+    ----------
+    maxima : (N, K) array
+        Maximal responses to the pictures of ``presence``.
+    presence : Presence
+    measure : str
+        As of ``statistic``.
+    permutations : int
+    seed : int
+    within : (N,) array, optional
+        Labels are exchanged only among blocks of the same value, for instance ``presence.emotions``; see
+        ``blocks_of``.
+    blocks : str
+        What is exchanged: ``sequence`` or ``subject``.
+    min_subjects : int
+    device : torch.device, optional
+        By default CUDA if it is available.
+
+    Returns
+    -------
+    Null
+
+    Raises
+    ------
+    DataError
+        Responses do not fit or are not finite; there is one subject only, no unit with enough subjects, or no
+        filter that varies; and as ``blocks_of``.
     """
     if len(np.unique(presence.subjects)) < 2:
         raise DataError(
@@ -337,7 +410,7 @@ def permutation_null(
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     drawn = {"seed": seed, "device": device}
 
-    # A filter that answers to all pictures alike is associated with nothing.
+    # A filter with the same response to all pictures is associated with nothing.
     scores = np.where(np.isnan(observed), np.nan, 0)
     excess, unskewed = scores.copy(), scores.copy()
     largest = np.full(permutations, -np.inf)
@@ -359,11 +432,11 @@ def permutation_null(
 
 
 def standardise_(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Turn ``values`` (1 + P, A, K) in place into standard deviations from the mean of each column; returns
-    the means and the columns' skewness, (A, K) each.
+    """Turn ``values`` (1 + P, A, K) in place into standard deviations from the mean of each column; return
+    the means and the skewness of the columns, (A, K) each.
 
     In mean, deviation and skewness the largest value of a column counts as the second largest: else a clear
-    detector would hide behind the skewness that its own observed value brings. 0 where but one value differs.
+    detector would be hidden by the skewness of its own observed value. 0 if only one value differs.
     """
     centres, skewness = torch.empty_like(values[0]), torch.empty_like(values[0])
     for unit, own in enumerate(values.unbind(1)):
@@ -377,12 +450,12 @@ def standardise_(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def unskew_(scores: torch.Tensor, skewness: torch.Tensor) -> torch.Tensor:
-    """``scores`` (1 + P, A, K) of ``standardise_`` made nearly normal in place; returns them.
+    """Make ``scores`` (1 + P, A, K) of ``standardise_`` nearly normal in place; return them.
 
-    A column skewed to the right is taken for Pearson's type III (a shifted gamma distribution) of its
-    skewness g, as Winkler et al. (2016, NeuroImage 141: 502) do with permutations, and that for the cube of a
-    normal one (Wilson and Hilferty 1931, PNAS 17: 684): 6/g ((1 + g z / 2)^⅓ − 1) + g/6. What is larger stays
-    larger.
+    A column skewed to the right is treated as Pearson's type III (a shifted gamma distribution) of its
+    skewness g, as Winkler et al. (2016, NeuroImage 141: 502) do with permutations, and that as the cube of a
+    normal one (Wilson and Hilferty 1931, PNAS 17: 684): 6/g ((1 + g z / 2)^⅓ − 1) + g/6. The order does not
+    change.
     """
     skewness = skewness.clamp(min=LEAST_SKEWNESS)
     scores.mul_(skewness / 2).add_(1).clamp_(min=0).pow_(1 / 3)
@@ -399,9 +472,11 @@ def permuted_values(
     seed: int,
     device: torch.device,
 ) -> torch.Tensor:
-    """float32 (1 + permutations, A, K): the measure of the observed labels, then of the permuted ones."""
+    """Compute the measure of the observed labels, then of the permuted ones: float32 (1 + permutations, A,
+    K).
+    """
     values = torch.empty(1 + permutations, present.shape[1], maxima.shape[1], device=device)
-    # What is not coded stays where it is, so units coded in the same pictures share ranks and sums.
+    # Missing codes do not move, so units coded in the same pictures have common ranks and sums.
     for units, rows in coded_together(present):
         score = scorer(maxima, rows, measure, device=device)
         labels = torch.tensor(present[:, units].T, dtype=torch.float32, device=device)
@@ -420,12 +495,28 @@ def permuted_values(
 
 
 def decide(null: Null, alpha: float = 0.05) -> np.ndarray:
-    """bool (K, A): the pairs of filter and action unit that are called at level ``alpha``: those whose
-    unskewed score beats the largest of all pairs in 1 - alpha of the permutations (family-wise error).
+    """Assign filters to action units at level ``alpha``: pairs whose unskewed score exceeds the largest of
+    all pairs in 1 − alpha of the permutations (family-wise error).
 
     Pairs that were not tested (a unit or filter that is too rare, a filter that never varies) are never
-    called. Raises ParameterError for a level outside (0, 1), and where ``null`` has too few permutations to
-    call anything: it says how many are needed.
+    assigned.
+
+    Parameters
+    ----------
+    null : Null
+        As of ``permutation_null``.
+    alpha : float
+        Level, between 0 and 1.
+
+    Returns
+    -------
+    (K, A) bool array
+
+    Raises
+    ------
+    ParameterError
+        The level is outside (0, 1), or ``null`` has too few permutations for it; the message gives the number
+        needed.
     """
     least = least_permutations(alpha)
     if null.permutations < least:
@@ -437,11 +528,11 @@ def decide(null: Null, alpha: float = 0.05) -> np.ndarray:
 
 
 def claimed_units(null: Null, alpha: float = 0.05) -> np.ndarray:
-    """int (K,): the action unit (index in ``null.aus``) that each filter is said to detect, -1 where none.
+    """Return the action unit (index in ``null.aus``) to which each filter is assigned, -1 if none: int (K,).
 
-    Of the pairs that ``decide`` calls, the one with the largest score of ``null``: units that occur together
-    are often called together. Within emotions the score says how strong a pair is within emotions, which the
-    value over all pictures does not: there the emotion speaks too.
+    Of the pairs of ``decide``, the one with the largest score of ``null``: units that occur together are
+    often assigned together. Within emotions the score measures how strong a pair is within emotions; the
+    value over all pictures does not: it includes the effect of the emotion.
     """
     calls = decide(null, alpha)
     return np.where(calls.any(1), np.where(calls, null.scores, -np.inf).argmax(1), -1)

@@ -1,4 +1,4 @@
-"""Presence: which picture shows which action unit, and who is on it."""
+"""Presence: which picture shows which action unit, and its subject."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,19 +10,27 @@ from ferbook.errors import DataError, ParameterError
 from synthetic_faces.versions import VERSIONS
 
 FEWEST_SUBJECTS = 8
-"""An AU is scored only where at least so many subjects show it, and as many are seen without it."""
+"""An AU is tested only if at least so many subjects show it, and as many are seen without it."""
 
 
 @dataclass(frozen=True)
 class Presence:
-    """Who shows which action unit, on N pictures and A units.
+    """Presence of A action units in N pictures.
 
-    ``aus``: their names in numeric order. ``present`` float32 (N, A): 1 shown, 0 not shown, NaN not coded.
-    ``subjects``, ``sequences`` and ``emotions`` (N,) text; where a set does not say who is on a picture or
-    which sequence it is from, the picture is a subject or a sequence by itself, and an unlabelled picture's
-    emotion is empty.
+    Attributes
+    ----------
+    aus : tuple of str
+        Names in numeric order.
+    present : (N, A) float32 array
+        1 shown, 0 not shown, NaN not coded.
+    subjects, sequences, emotions : (N,) arrays of str
+        A picture without a subject or sequence label is a separate subject or sequence; the emotion of an
+        unlabelled picture is empty.
 
-    Raises DataError where ``present`` holds anything but 1, 0 and NaN.
+    Raises
+    ------
+    DataError
+        ``present`` has another value than 1, 0 and NaN.
     """
 
     aus: tuple[str, ...]
@@ -48,24 +56,24 @@ class Presence:
         return len(self.present)
 
     def subjects_with(self, code: int) -> np.ndarray:
-        """int64 (A,): subjects with at least one picture that shows the AU (``code`` 1), or that is coded and
-        does not (0).
+        """Count the subjects with at least one picture that shows the AU (``code`` 1), or that is coded and
+        does not (0): int64 (A,).
         """
         return np.array([len(np.unique(self.subjects[column == code])) for column in self.present.T])
 
     @property
     def fewest_subjects(self) -> np.ndarray:
-        """int64 (A,): the smaller of both: what an interval of anything that compares the two stands on."""
+        """int64 (A,): the smaller of both counts, the sample of any comparison of the two."""
         return np.minimum(self.subjects_with(1), self.subjects_with(0))
 
     def too_few(self, min_subjects: int = FEWEST_SUBJECTS) -> tuple[str, ...]:
-        """The AUs that fewer than ``min_subjects`` subjects show, or that fewer are seen without."""
+        """Return the AUs that fewer than ``min_subjects`` subjects show, or that fewer are seen without."""
         fewest = zip(self.aus, self.fewest_subjects, strict=True)
         return tuple(au for au, subjects in fewest if subjects < min_subjects)
 
     def scored(self, min_subjects: int = FEWEST_SUBJECTS) -> "Presence":
-        """Only the AUs that are not ``too_few``. Raises DataError where none is left, naming the best
-        attested one.
+        """Select the AUs that are not ``too_few``. Raises DataError if none is left, naming the one with most
+        subjects.
         """
         few = self.too_few(min_subjects)
         if len(few) == len(self.aus):
@@ -79,7 +87,7 @@ class Presence:
         return self.only([au for au in self.aus if au not in few])
 
     def only(self, aus: Sequence[str]) -> "Presence":
-        """The AUs named, in that order. Raises ParameterError for one that is not among them."""
+        """Select the named AUs, in that order. Raises ParameterError for an unknown one."""
         unknown = [au for au in aus if au not in self.aus]
         if unknown:
             raise ParameterError(f"no action unit {unknown[0]!r}; there are {', '.join(self.aus)}")
@@ -87,13 +95,13 @@ class Presence:
         return replace(self, aus=tuple(aus), present=self.present[:, columns])
 
     def select(self, keep: np.ndarray) -> "Presence":
-        """The pictures where the mask ``keep`` (N,) is true, or at the indices ``keep``, in their order."""
+        """Select pictures by a mask (N,) or by indices, in their order."""
         names = ("present", "subjects", "sequences", "emotions")
         return replace(self, **{name: getattr(self, name)[keep] for name in names})
 
 
 def require_finite(values: np.ndarray, what: str = "filter", which: str = "the maximal response") -> None:
-    """Raise DataError, naming picture and column (``what`` it is), where ``values`` (N, K) are not finite."""
+    """Raise DataError, naming picture and column (a ``what``), if ``values`` (N, K) are not finite."""
     wrong = np.argwhere(~np.isfinite(values))
     if len(wrong):
         row, column = wrong[0]
@@ -104,13 +112,26 @@ def require_finite(values: np.ndarray, what: str = "filter", which: str = "the m
 
 
 def presence(faces: FaceSet, present_from: float = 0.0) -> Presence:
-    """Which pictures of ``faces`` show which action unit: those whose intensity is above ``present_from``.
+    """Determine which pictures of ``faces`` show which action unit.
 
-    ``present_from``: an intensity in [0, 1); 0 counts every trace that was coded. A threshold asks for clear
-    expressions: pictures between 0 and it then count as not showing the AU. Pictures for which an AU was not
-    coded stay NaN. AUs that hardly anybody shows are kept; see ``too_few``.
+    Pictures for which an AU was not coded are NaN. AUs that few subjects show are included; see
+    ``Presence.too_few``.
 
-    Raises DataError where ``faces`` has no column ``AU<n>``.
+    Parameters
+    ----------
+    faces : FaceSet
+    present_from : float
+        A unit is present above this intensity, in [0, 1). 0 counts every trace that was coded; a higher
+        threshold selects clear expressions, and lower intensities count as absent.
+
+    Returns
+    -------
+    Presence
+
+    Raises
+    ------
+    DataError
+        ``faces`` has no column ``AU<n>``.
     """
     if not faces.aus:
         raise DataError(
@@ -130,7 +151,9 @@ def presence(faces: FaceSet, present_from: float = 0.0) -> Presence:
 
 
 def unit_source(run_faces: FaceSet, faces: FaceSet) -> str:
-    """Whose pictures and action units the chapter is about, in a sentence; ``run_faces`` is the run's set."""
+    """State in a sentence whose pictures and action units the chapter evaluates; ``run_faces`` is the run's
+    set.
+    """
     if not faces.aus:
         return f"{run_faces.name} has no codes of action units, so none are evaluated."
     if faces is run_faces:

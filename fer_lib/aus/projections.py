@@ -1,4 +1,4 @@
-"""What the projections of a layer's filters say, network by network: whether they show the network."""
+"""Whether the projections of a layer's filters depend on what the network has learned, network by network."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from fer_lib.train.record import TrainedNetwork
 from ferbook.estimate import Estimate
 
 TRAINED_NETWORKS, UNTRAINED_NETWORKS = "trained", "untrained"
-"""The populations of networks: those that are asked about, and those with their first random weights."""
+"""The populations of networks: trained ones, and those with their random first weights."""
 
 
 @dataclass(frozen=True, eq=False)
 class NetworkView:
-    """A network that was asked: its ``name``, its ``population`` and its ``model``; ``view``, its layer with
-    the projections.
+    """An evaluated network: ``name``, ``population``, ``model``, and ``view``, its layer with the
+    projections.
     """
 
     name: str
@@ -44,10 +44,24 @@ def view_networks(
     view: LayerView | None = None,
     seed: int = 0,
 ) -> list[NetworkView]:
-    """All networks with what ``look`` (``layer_view.view_layer`` with its settings) sees of ``held_out``:
-    the ``classifiers``, and so many ``untrained`` ones, with first weights from ``seed`` on.
+    """Apply ``look`` to all networks: the ``classifiers`` and ``untrained`` ones.
 
-    ``view`` is taken for that of the first network where it is of the held_out.
+    Parameters
+    ----------
+    classifiers : sequence of TrainedNetwork
+    untrained : int
+        Number of untrained networks, with first weights from ``seed`` on.
+    held_out : FaceSet
+        The pictures.
+    look : callable
+        ``look.responses.view_layer`` with its settings.
+    view : LayerView, optional
+        Used for the first network if it is of ``held_out``.
+    seed : int
+
+    Returns
+    -------
+    list of NetworkView
     """
     models = [(each.name, TRAINED_NETWORKS, each.model) for each in classifiers]
     models += [
@@ -59,8 +73,8 @@ def view_networks(
 
 
 def over_networks(measure: MapScore, values: np.ndarray) -> Estimate | None:
-    """``stats.two_way.networks_and_people`` of the networks of which all is defined; None where there is no
-    such, and no interval with a single person.
+    """Apply ``stats.two_way.networks_and_people`` to the networks whose values are all defined; None if there
+    are none, and no interval with a single person.
     """
     defined = values[np.isfinite(values).all(axis=1)]
     about = {"n": len(defined), "tolerance": measure.tolerance}
@@ -72,14 +86,19 @@ def over_networks(measure: MapScore, values: np.ndarray) -> Estimate | None:
 
 
 def check_projections(networks: Sequence[NetworkView], count: int, *, seed: int = 0) -> pd.DataFrame:
-    """How much of the trained networks' projections is left in other networks, by every method: rows of
-    ``look.sanity.similarities`` with ``check`` (``random weights``, ``untrained``, ``retrained``,
-    ``learned``), ``network``, ``method``, ``step``, ``layer``.
+    """Compare the projections of the trained networks with those of other networks, by every method.
 
-    Of each trained network ``count`` filters, each with its strongest picture: beside its own with random
-    weights, an untrained one, and the next trained one, where there are several. Filters of two networks are
-    matched by their responses to the pictures that are not projected. The check ``learned`` has the
-    difference of the last two, beyond their floors.
+    Of each trained network ``count`` filters are used, each with its strongest picture, and compared with
+    those of the network itself with random weights, of an untrained one, and of the next trained one if there
+    are several. Filters of two networks are matched by their responses to the pictures that are not
+    projected.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of ``look.sanity.similarities`` with ``check`` (``random weights``, ``untrained``, ``retrained``,
+        ``learned``), ``network``, ``method``, ``step``, ``layer``. The check ``learned`` has the difference
+        of the last two, beyond their floors.
     """
     originals = [each for each in networks if each.population == TRAINED_NETWORKS]
     untrained = [each for each in networks if each.population == UNTRAINED_NETWORKS]
@@ -113,12 +132,16 @@ EXCESS = MapScore("likeness of maps beyond their floor", "excess", tolerance=RER
 
 
 def checks_summary(compared: pd.DataFrame) -> pd.DataFrame:
-    """The likeness in ``check_projections``, one row per ``check``, ``method``, ``step``, ``layer`` and
+    """Summarise ``check_projections``: one row per ``check``, ``method``, ``step``, ``layer`` and
     ``measure``.
 
-    ``similarity``, ``floor`` and ``excess`` = similarity - floor, means over networks, the last an Estimate
-    over networks and people; ``n`` pairs that were compared, ``off``, how many could not be, since a neuron
-    is off, and ``networks``. NaN and None where too few neurons are on in both networks.
+    Returns
+    -------
+    pandas.DataFrame
+        ``similarity``, ``floor`` and ``excess`` = similarity − floor, means over networks, the last an
+        Estimate over networks and people; ``n`` pairs that were compared; ``off``, pairs that could not be,
+        since a neuron is inactive; and ``networks``. NaN and None where too few neurons are active in both
+        networks.
     """
     compared = add_people_groups(compared, "cluster").eval("excess = similarity - floor")
     names, rows = ["check", "method", "step", "layer", "measure"], []

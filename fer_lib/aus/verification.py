@@ -1,5 +1,5 @@
-"""What filters are said to detect, held against what moves them, beyond what chance would pair; and the
-filters that are held for detectors of an action unit, which one chapter hands to another.
+"""Whether filters respond most to the action units to which they are assigned, compared with chance; and the
+detectors of action units, which one chapter passes to another.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from ferbook.errors import DataError
 
 
 class Detector(BaseModel):
-    """A filter, the unit ``au`` that it is claimed to detect, its ``association`` with that unit, and the
-    unit that it is ``moved_by`` most when units are switched on one at a time; empty where none raises it.
+    """A filter and the unit ``au`` to which it is assigned, its ``association`` with that unit, and the unit
+    ``moved_by`` that activates it most when units are activated one at a time; empty if none does.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -25,12 +25,12 @@ class Detector(BaseModel):
 
     @property
     def verified(self) -> bool:
-        """Whether the unit of the claim is the one that moves the filter most."""
+        """Whether the assigned unit is the one that activates the filter most."""
         return self.au == self.moved_by
 
 
 class Detectors(BaseModel):
-    """The detectors of one ``layer`` of a network, the strongest first; a filter has one unit at most."""
+    """The detectors of one ``layer`` of a network, the strongest first; a filter has at most one unit."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -40,10 +40,19 @@ class Detectors(BaseModel):
 
 @dataclass(frozen=True)
 class Verified:
-    """Claims and causes of one network's filters; ``filters`` of them are claimed for an action unit at all.
+    """Assigned units and strongest activations of one network's filters.
 
-    int (A,) each: ``claimed`` for the unit; ``caused``: claimed for any unit, and moved most by this one;
-    ``verified``: both.
+    Attributes
+    ----------
+    aus : tuple of str
+    filters : int
+        Filters that are assigned to any unit.
+    claimed : (A,) int array
+        Filters assigned to each unit.
+    caused : (A,) int array
+        Filters assigned to any unit, and activated most by this one.
+    verified : (A,) int array
+        Both.
     """
 
     aus: tuple[str, ...]
@@ -54,31 +63,42 @@ class Verified:
 
     @property
     def expected(self) -> np.ndarray:
-        """(A,): ``verified`` to expect if claims and causes were paired at random among the filters with a
-        claim.
+        """(A,): ``verified`` to be expected if assigned and activating units were paired at random among the
+        assigned filters.
         """
         return self.claimed * self.caused / max(self.filters, 1)
 
     @property
     def kappa(self) -> float:
-        """Cohen's (1960) kappa of claims and causes: observed minus expected over what there was to gain;
-        NaN where there was nothing.
+        """Cohen's (1960) kappa of assigned and activating units: observed minus expected agreement over the
+        largest possible difference; NaN if that is 0.
         """
         gain, possible = (count - self.expected.sum() for count in (self.verified.sum(), self.filters))
         return float(gain / possible) if possible > 0 else np.nan
 
     @property
     def units(self) -> int:
-        """How many distinct action units have a verified filter."""
+        """Number of different action units with a verified filter."""
         return int((self.verified > 0).sum())
 
 
 def verified(claims: Sequence[str], causes: Sequence[str], aus: Sequence[str]) -> Verified:
-    """Claims (K,) of filters, the unit that each is said to detect, held against causes (K,), the unit that
-    moves it most; empty where there is none.
+    """Compare the assigned units of filters with the units that activate them most.
 
-    A filter without a claim counts nowhere; one without a cause is a claim that cannot be verified. Raises
-    DataError where the two are not equally many or name a unit that is not among ``aus``.
+    A filter without an assigned unit is not counted; one that no unit activates cannot be verified.
+
+    Parameters
+    ----------
+    claims : sequence of str
+        The assigned unit of each of K filters, empty if there is none.
+    causes : sequence of str
+        The unit that activates it most, empty if there is none.
+    aus : sequence of str
+
+    Raises
+    ------
+    DataError
+        The two have different lengths or name a unit that is not among ``aus``.
     """
     claims, causes = np.asarray(claims, dtype=object), np.asarray(causes, dtype=object)
     if len(claims) != len(causes):
