@@ -153,15 +153,15 @@ def blocks_of(
 
     Labels are exchanged
 
-    - among sequences of one stratum only. A sequence that shows several strata (neutral, then anger) is exchanged
-      with those that show the same in the same order;
+    - among sequences of one stratum only. A sequence that shows several strata (neutral, then anger) is
+      exchanged with those that show the same in the same order;
     - among sequences in which the same action units are coded, so that missing codes do not move;
-    - if blocks are subjects, among those with equally many sequences of each stratum, all sequences of a subject
-      together, those of anger for those of anger. A subject without an equal is not permuted, see
+    - if blocks are subjects, among those with equally many sequences of each stratum, all sequences of a
+      subject together, those of anger for those of anger. A subject without an equal is not permuted, see
       ``Blocks.fixed``;
-    - among blocks of one length (frames of a sequence; sequences of a subject that are all of one stratum); if
-      fewer than ``LEAST_ALIKE`` have it, also with those nearest in length. Equal lengths make the test exact;
-      unequal ones make it approximate.
+    - among blocks of one length (frames of a sequence; sequences of a subject that are all of one stratum);
+      if fewer than ``LEAST_ALIKE`` have it, also with those nearest in length. Equal lengths make the test
+      exact; unequal ones make it approximate.
 
     Parameters
     ----------
