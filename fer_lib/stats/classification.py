@@ -1,5 +1,5 @@
 """Figures of merit with intervals that respect subjects: several pictures of one person are not independent.
-And calibration: whether a network that says 70 % is right in 70 % of such cases.
+And calibration: whether a network is right in 70 % of the cases in which it is 70 % confident.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,25 @@ from ferbook.estimate import Estimate
 def confusion_sums(
     labels: np.ndarray, predictions: np.ndarray, clusters: np.ndarray, n_classes: int
 ) -> np.ndarray:
-    """int64 (clusters, classes, classes): each cluster's confusion matrix, rows the truth.
+    """Compute the confusion matrix of each cluster.
 
-    ``labels``, ``predictions``: class indices (N,); ``clusters``: any int codes (N,), one per subject; give
-    each picture its own where nothing says who is on it. Raises DataError where lengths differ or an index is
-    not a class.
+    Parameters
+    ----------
+    labels, predictions : (N,) int arrays
+        Class indices.
+    clusters : (N,) int array
+        One code per subject; a code of its own for each picture without a subject label.
+    n_classes : int
+
+    Returns
+    -------
+    (clusters, classes, classes) int64 array
+        Rows are the true classes.
+
+    Raises
+    ------
+    DataError
+        Lengths differ, there is no picture, or an index is not a class.
     """
     labels, predictions, clusters = (np.asarray(a) for a in (labels, predictions, clusters))
     if not len(labels) == len(predictions) == len(clusters):
@@ -63,11 +77,25 @@ def macro_f1_of(totals: np.ndarray) -> np.ndarray:
 
 
 def accuracy(labels: np.ndarray, predictions: np.ndarray, clusters: np.ndarray, **drawn: float) -> Estimate:
-    """Share of pictures that are named rightly, with its interval over draws of subjects.
+    """Compute the proportion of correctly classified pictures, with its interval over draws of subjects.
 
-    ``labels``, ``predictions``: class indices (N,); ``clusters``: int codes (N,), one per subject; ``drawn``:
-    ``draws``, ``seed`` and ``tolerance`` as of ``stats.resampling.bootstrap``. Raises DataError where lengths
-    differ or there is no picture.
+    Parameters
+    ----------
+    labels, predictions : (N,) int arrays
+        Class indices.
+    clusters : (N,) int array
+        One code per subject.
+    **drawn
+        ``draws``, ``seed`` and ``tolerance`` as of ``stats.resampling.bootstrap``.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    DataError
+        Lengths differ or there is no picture.
     """
     n_classes = int(max(np.max(labels, initial=0), np.max(predictions, initial=0))) + 1
     sums = confusion_sums(labels, predictions, clusters, n_classes)
@@ -75,13 +103,13 @@ def accuracy(labels: np.ndarray, predictions: np.ndarray, clusters: np.ndarray, 
 
 
 def confusion(labels: np.ndarray, predictions: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
-    """Counts (classes × classes): rows are the true emotion, columns the predicted one."""
+    """Count pictures (classes × classes): rows are the true emotions, columns the predicted ones."""
     counts = confusion_matrix(labels, predictions, labels=range(len(classes)))
     return pd.DataFrame(counts, pd.Index(classes, name="true"), pd.Index(classes, name="predicted"))
 
 
 def proportion(hits: int, trials: int, *, of: str) -> Estimate:
-    """In what share of independent ``trials`` something was so, with its exact binomial interval, that of
+    """Compute the proportion of ``hits`` in independent ``trials``, with the exact binomial interval of
     Clopper and Pearson (1934). ``of`` names the trials, in the plural.
     """
     low, high = binomtest(hits, trials).proportion_ci(CONFIDENCE)
@@ -94,8 +122,8 @@ CONFIDENCE_BINS = 10
 
 
 def _in_bins(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """float64 (N, ``CONFIDENCE_BINS``, 3): of each picture, in the bin of its confidence, 1, its confidence,
-    and whether it is named rightly.
+    """Return float64 (N, ``CONFIDENCE_BINS``, 3): for each picture, in the bin of its confidence, 1, its
+    confidence, and whether it is classified correctly.
     """
     probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)
     if probabilities.ndim != 2 or len(probabilities) != len(labels) or not len(labels):
@@ -114,10 +142,24 @@ def _in_bins(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
-    """One row per bin that holds a picture: ``pictures``, their mean ``confidence`` (the highest class
-    probability) and their ``accuracy``, shares.
+    """Compute accuracy by confidence, the highest class probability.
 
-    ``probabilities`` (N, C), ``labels`` (N,) true classes. Raises DataError where they do not fit.
+    Parameters
+    ----------
+    probabilities : (N, C) array
+    labels : (N,) int array
+        True classes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per bin that has a picture: ``pictures``, their mean ``confidence`` and their ``accuracy``,
+        proportions.
+
+    Raises
+    ------
+    DataError
+        The arrays do not fit.
     """
     count, confidence, right = _in_bins(probabilities, labels).sum(axis=0).T
     there = count > 0
@@ -133,11 +175,21 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
 def calibration_error(
     probabilities: np.ndarray, labels: np.ndarray, clusters: np.ndarray, **drawn: float
 ) -> Estimate:
-    """The expected calibration error, a share: the mean distance between confidence and accuracy of the
-    bins, weighed by their pictures (Guo et al. 2017, arXiv 1706.04599, eq. 3).
+    """Compute the expected calibration error, a proportion: the mean distance between confidence and accuracy
+    of the bins, weighted by their pictures (Guo et al. 2017, arXiv 1706.04599, eq. 3).
 
-    ``probabilities`` and ``labels`` as in ``reliability``; ``clusters`` and ``drawn`` as in ``accuracy``.
     Like every distance it is larger in resamples than in the sample: its interval is reflected.
+
+    Parameters
+    ----------
+    probabilities, labels
+        As of ``reliability``.
+    clusters, **drawn
+        As of ``accuracy``.
+
+    Returns
+    -------
+    Estimate
     """
 
     def error(totals: np.ndarray) -> np.ndarray:

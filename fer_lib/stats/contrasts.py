@@ -1,12 +1,11 @@
-"""Trainings compared on one test split: sampling error of pictures and seed variance in one interval;
-and a contest: ways to answer about the same pictures or clips, with the first held against the others.
+"""Trainings compared on one test split: sampling error of pictures and seed variance in one interval; and
+several classifiers compared on the same pictures or clips.
 
-A difference between two conditions (structures, losses) could be due to the pictures that
-happen to be in the test split, and to the random starts that happened to be drawn. Both are imitated
-together:
+A difference between two conditions (structures, losses) can be due to the pictures that happen to be in the
+test split, and to the random first weights. Both are imitated together:
 
 * *pictures*: clusters (subjects, or groups of equal pictures) are drawn with replacement, the same draw for
-  all trainings, so that whatever makes a picture hard for everybody cancels in a difference;
+  all trainings, so that whatever makes a picture hard for all cancels in a difference;
 * *seeds*: the standard deviation s between trainings of one condition is pooled over all conditions, with d =
   trainings − conditions degrees of freedom; the standard error of a sum of independent trainings with the
   weights w is s · √Σw². ``stats.two_way`` adds it to the draws.
@@ -32,18 +31,25 @@ SCORE_MEASURES = {"accuracy": accuracy_of, "macro_f1": macro_f1_of, "balanced_ac
 """Name -> function of confusion matrices (draws, classes, classes)."""
 
 POINTS = 100
-"""Percentage points in a share: differences between accuracies are given in points."""
+"""Percentage points in a proportion: differences between accuracies are given in percentage points."""
 
 
 @dataclass(frozen=True)
 class TrainingScores:
-    """Trainings with their scores on one split, and the scores they would have on other draws of its
-    pictures.
+    """Trainings with their scores on one split, and the scores on resampled pictures.
 
-    ``table``: one row per training, with the columns of ``SCORE_MEASURES`` (shares) beside those given.
-    ``drawn``: for each measure float64 (trainings, draws). ``spread``: for each measure the pooled standard
-    deviation between trainings of one condition (share); ``freedom``: its degrees of freedom. ``pictures``
-    and ``clusters`` of the split.
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per training, with the columns of ``SCORE_MEASURES`` (proportions) added to those given.
+    drawn : dict
+        Measure -> float64 (trainings, draws).
+    spread : dict
+        Measure -> pooled standard deviation between trainings of one condition (proportion).
+    freedom : int
+        Its degrees of freedom.
+    pictures, clusters : int
+        Of the split.
     """
 
     table: pd.DataFrame
@@ -54,7 +60,7 @@ class TrainingScores:
     clusters: int
 
     def weights(self, keep: np.ndarray) -> np.ndarray:
-        """(trainings,): the mean over the trainings where the mask ``keep`` is true, as weights that sum to
+        """Return the weights (trainings,) of the mean over the trainings in the mask ``keep``; they sum to
         one.
         """
         return np.asarray(keep, np.float64) / np.sum(keep)
@@ -70,12 +76,30 @@ def score_trainings(
     draws: int = 2000,
     seed: int = 0,
 ) -> TrainingScores:
-    """Score each training of ``table`` (T rows) by its ``probabilities`` (T, N, classes) of pictures with
-    true classes ``labels`` (N,).
+    """Score each training by its predictions.
 
-    ``clusters``: int codes (N,), equal for pictures that are not independent. ``condition``: the columns of
-    ``table`` in which trainings of one condition agree; they differ in the seed. Raises DataError for other
-    than T answers, for one that is no number, and for what ``classification.confusion_sums`` refuses.
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        T trainings.
+    probabilities : (T, N, classes) array
+    labels : (N,) int array
+        True classes.
+    clusters : (N,) int array
+        Equal for pictures that are not independent.
+    condition : sequence of str
+        The columns of ``table`` in which trainings of one condition agree; they differ in the seed.
+    draws, seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    TrainingScores
+
+    Raises
+    ------
+    DataError
+        Other than T predictions, one that is not a number, and as ``classification.confusion_sums``.
     """
     if len(probabilities) != len(table) or not np.isfinite(probabilities).all():
         raise DataError(
@@ -104,8 +128,8 @@ def score_trainings(
 
 
 def _spread(table: pd.DataFrame, condition: Sequence[str]) -> tuple[dict[str, float], int]:
-    """For each measure the standard deviation between trainings of one condition, pooled over all of them,
-    and its degrees of freedom.
+    """Return for each measure the standard deviation between trainings of one condition, pooled over all of
+    them, and its degrees of freedom.
     """
     groups = table.groupby(list(condition), sort=False, dropna=False)
     freedom = len(table) - groups.ngroups
@@ -114,9 +138,10 @@ def _spread(table: pd.DataFrame, condition: Sequence[str]) -> tuple[dict[str, fl
 
 
 def minus(first: TrainingScores, second: TrainingScores, condition: Sequence[str]) -> TrainingScores:
-    """The scores of the same trainings on ``first``'s pictures minus those on ``second``'s: the same ones and
-    draws, or other people, drawn with another seed. ``condition`` as of ``score_trainings``. Raises
-    ValueError where the trainings differ.
+    """Subtract the scores of the same trainings on the pictures of ``second`` from those on ``first``: the
+    same pictures and draws, or other people, drawn with another seed.
+
+    ``condition`` as of ``score_trainings``. Raises ValueError if the trainings differ.
     """
     about = list(first.table.columns.difference([*SCORE_MEASURES]))
     if not first.table[about].equals(second.table.reindex(columns=about)):
@@ -139,14 +164,30 @@ def contrast(
     without_seed: np.ndarray | None = None,
     tolerance: float = 0.0,
 ) -> Estimate:
-    """A weighted sum of the trainings' scores, with a 95 % interval over pictures and seeds.
+    """Compute a weighted sum of the trainings' scores, with a 95 % interval over pictures and seeds.
 
-    ``weights`` (trainings,): 1/S for each of S trainings gives a mean, with a minus sign what is subtracted.
-    ``unit``: ``share`` for a mean, ``""`` for a difference in percentage points. ``same_networks`` compares
-    two ways of asking the same networks: then seeds favour neither, and the
-    interval covers the pictures only. ``without_seed``, bool (trainings,): what gives the same answers
-    whatever the seed, and so adds no seed variance. ``n`` is the number of pictures. An interval always holds
-    its value: percentiles of a small split's macro F1 can miss it.
+    An interval always includes its value: percentiles of a small split's macro F1 can miss it.
+
+    Parameters
+    ----------
+    scores : TrainingScores
+    weights : (trainings,) array
+        1/S for each of S trainings gives a mean; negative weights are subtracted.
+    measure : str
+    unit : str
+        ``share`` for a mean, empty for a difference in percentage points.
+    same_networks : bool
+        Two ways to evaluate the same networks are compared: seeds cancel, and the interval covers the
+        pictures only.
+    without_seed : (trainings,) bool array, optional
+        Trainings whose predictions do not depend on the seed, and which add no seed variance.
+    tolerance : float
+        Of the estimate when the chapter is executed again.
+
+    Returns
+    -------
+    Estimate
+        ``n`` is the number of pictures.
     """
     seeded = np.zeros(len(weights)) if same_networks else _seed_weights(weights, without_seed)
     covers, errors = "; the seeds are not covered", []
@@ -169,13 +210,28 @@ def contrast_of_sets(
     without_seed: Sequence[np.ndarray],
     tolerance: float = 0.0,
 ) -> Estimate:
-    """The mean over sets of pictures with other people of what ``contrast`` gives of each; ``n``: all their
-    pictures.
+    """Compute the mean of ``contrast`` over sets of pictures of different people.
 
-    The same trainings, in the same order, are scored on each set; ``condition`` as of ``score_trainings``. A
-    network that is good by chance is so on every set, so seed variance is measured in what each network adds
-    to the mean: its standard deviation within a condition, pooled over all of them. Raises ValueError where
-    the sets were asked of other trainings.
+    The same trainings, in the same order, are scored on each set. A network that is good by chance is so on
+    every set, so seed variance is measured in what each network adds to the mean: its standard deviation
+    within a condition, pooled over all of them.
+
+    Parameters
+    ----------
+    scores, weights, without_seed : sequences
+        One for each set, as of ``contrast``.
+    condition : sequence of str
+        As of ``score_trainings``.
+
+    Returns
+    -------
+    Estimate
+        ``n`` is the number of all pictures.
+
+    Raises
+    ------
+    ValueError
+        The sets were scored for different trainings.
     """
     columns = list(condition)
     if any(not each.table[columns].equals(scores[0].table[columns]) for each in scores):
@@ -201,7 +257,7 @@ def _seed_errors(
     freedom = len(added) - groups.ngroups
     if not freedom:
         return []
-    # As if a network were alone in its condition: conditions may have different numbers of networks.
+    # As if each network were alone in its condition: conditions can have different numbers of networks.
     networks = groups.transform("size")
     within = ((networks * (added["part"] - groups.transform("mean"))) ** 2).sum()
     return [StandardError(float(np.sqrt(within / freedom * (1 / networks**2).sum())), freedom)]
@@ -239,7 +295,7 @@ def _mean_contrast(
 def mean_score(
     scores: TrainingScores, keep: np.ndarray, measure: str = "accuracy", **further: object
 ) -> Estimate:
-    """Mean of the trainings where the mask ``keep`` is true; ``further`` arguments as of ``contrast``."""
+    """Compute the mean over the trainings in the mask ``keep``; ``further`` as of ``contrast``."""
     return contrast(scores, scores.weights(keep), measure, **further)
 
 
@@ -250,8 +306,8 @@ def difference(
     measure: str = "accuracy",
     **further: object,
 ) -> Estimate:
-    """Mean of the trainings ``first`` minus mean of ``second`` (masks) in percentage points; ``further``
-    arguments as of ``contrast``.
+    """Compute the mean over the trainings ``first`` minus that over ``second`` (masks), in percentage points;
+    ``further`` as of ``contrast``.
     """
     weights = scores.weights(first) - scores.weights(second)
     return contrast(scores, weights, measure, unit="", **further)
@@ -262,11 +318,15 @@ OURS, CONTROL, BASELINE, NULL = "ours", "control", "baseline", "null"
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to answer about all cases (pictures or clips), each case by a classifier that has not seen its
-    person.
+    """A classifier of all cases (pictures or clips), each by a training that excluded its person.
 
-    ``probabilities`` (S, C, K): of S trainings for C cases and K classes; ``seeded``: whether another seed
-    would give another answer.
+    Attributes
+    ----------
+    name, kind : str
+    probabilities : (S, C, K) array
+        Of S trainings for C cases and K classes.
+    seeded : bool
+        Whether the predictions depend on the seed.
     """
 
     name: str
@@ -277,25 +337,25 @@ class Contender:
 
 @dataclass(frozen=True)
 class Contest:
-    """All contenders' trainings, scored on the same cases: ``scored`` has the columns ``name``, ``kind`` and
-    ``seeded`` beside the measures.
+    """The trainings of all contenders, scored on the same cases: ``scored`` has the columns ``name``,
+    ``kind`` and ``seeded`` in addition to the measures.
     """
 
     scored: TrainingScores
     names: tuple[str, ...]
 
     def of(self, name: str) -> np.ndarray:
-        """bool (trainings,): those of the contender ``name``."""
+        """Return the mask (trainings,) of the contender ``name``."""
         return self.scored.table["name"].eq(name).to_numpy()
 
     def score(self, name: str, measure: str = "macro_f1") -> Estimate:
-        """The mean of the trainings of ``name`` on a measure of ``stats.contrasts``, with its interval over
-        people, and over seeds where it has any.
+        """Compute the mean over the trainings of ``name``, with its interval over people, and over seeds if
+        it depends on them.
         """
         return mean_score(self.scored, self.of(name), measure, **self._settings)
 
     def ahead(self, name: str, measure: str = "macro_f1") -> Estimate:
-        """How far the first contender is ahead of ``name`` on the same cases, in percentage points."""
+        """Compute the first contender's score minus that of ``name``, in percentage points."""
         return difference(self.scored, self.of(self.names[0]), self.of(name), measure, **self._settings)
 
     @property
@@ -312,11 +372,25 @@ def hold_contest(
     draws: int = 2000,
     seed: int = 0,
 ) -> Contest:
-    """Score all ``contenders`` on the same cases, of which ``labels`` int (C,) are the true classes and
-    ``subjects`` (C,) the people.
+    """Score all ``contenders`` on the same cases; the bootstrap draws the same people for all.
 
-    The bootstrap draws people, the same for all contenders. The first contender is the one that the page is
-    about. Raises DataError where two have one name, and where one that no seed changes was trained twice.
+    Parameters
+    ----------
+    contenders : sequence of Contender
+        The first one is compared with the others.
+    labels : (C,) int array
+        True classes.
+    subjects : (C,) array
+    draws, seed : int
+
+    Returns
+    -------
+    Contest
+
+    Raises
+    ------
+    DataError
+        Two contenders have one name, or one that does not depend on the seed was trained twice.
     """
     names = tuple(contender.name for contender in contenders)
     if len(set(names)) < len(names) or not names:
@@ -339,11 +413,14 @@ def hold_contest(
 
 
 def contest_table(contest: Contest, measure: str = "macro_f1") -> pd.DataFrame:
-    """One row per contender, as ``figures.contender_dots`` takes it, by a measure of ``stats.contrasts``.
+    """Tabulate a contest, one row per contender, as ``figures.contender_dots`` takes it.
 
-    ``kind``, ``name``, ``trainings``; ``score`` (share) with ``low`` and ``high``; ``least`` and ``most`` of
-    single trainings; ``ahead``: how far the first is ahead of it, in points, with ``ahead_low`` and
-    ``ahead_high`` (NaN of the first). A bound that there is not is NaN.
+    Returns
+    -------
+    pandas.DataFrame
+        ``kind``, ``name``, ``trainings``; ``score`` (proportion) with ``low`` and ``high``; ``least`` and
+        ``most`` of single trainings; ``ahead``: the score of the first minus this one, in percentage points,
+        with ``ahead_low`` and ``ahead_high`` (NaN for the first). A missing bound is NaN.
     """
     rows = []
     for name in contest.names:

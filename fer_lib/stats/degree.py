@@ -1,11 +1,11 @@
 """The degree of a measure: 0 at its negative control, 1 at its positive control.
 
-Three roles are evaluated on the same people: the floor (negative control), what a claim is about, and the
-ceiling (positive control). The degree is a ratio of two differences of means. Its interval is Fieller's
-(1954, Journal of the Royal Statistical Society B 16: 175): all ratios ρ for which measure − floor −
-ρ(ceiling − floor) does not differ significantly from 0. All roles have the same people, so these enter as a
-covariance, by the delete-a-group jackknife (Kott 2001, Journal of Official Statistics 17: 521). Networks are
-independent, or the same in every role; then they enter as a covariance, too.
+Three roles are evaluated on the same people: the floor (negative control), the networks that a claim is
+about, and the ceiling (positive control). The degree is a ratio of two differences of means. Its interval is
+Fieller's (1954, Journal of the Royal Statistical Society B 16: 175): all ratios ρ for which measure − floor −
+ρ(ceiling − floor) does not differ significantly from 0. All roles have the same people, which therefore enter
+as a covariance, by the delete-a-group jackknife (Kott 2001, Journal of Official Statistics 17: 521). Networks
+are independent, or the same in every role; then they enter as a covariance, too.
 """
 
 from collections.abc import Sequence

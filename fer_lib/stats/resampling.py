@@ -1,8 +1,8 @@
 """Bootstrap that draws whole clusters: several pictures of one person are not independent.
 
-Whatever is a function of sums over pictures (an accuracy, a mean, a histogram) needs the pictures only once,
-to add them up per cluster; a draw is then a row of weights, how often each cluster was drawn, and all draws
-are a product of two matrices.
+A function of sums over pictures (an accuracy, a mean, a histogram) needs the pictures only once, to add them
+up per cluster; a draw is then a row of weights, how often each cluster was drawn, and all draws are a product
+of two matrices.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,18 +16,17 @@ from ferbook.estimate import Estimate, Unit
 CONFIDENCE = 0.95
 
 SAME = 1e-12
-"""Draws that lie no further apart are all the same."""
+"""Draws within this distance count as equal."""
 
 MOST_WEIGHTS = 4_000_000
 """Bootstrap weights (draws × clusters) held at a time: 32 MB."""
 
 
 def cluster_sums(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
-    """float64 (clusters, …): the sum of ``values`` (N, …) over the pictures of each cluster, in the order of
-    the sorted names.
+    """Add up ``values`` (N, …) over the pictures of each cluster.
 
-    ``clusters`` (N,): any names or codes, equal for pictures that are not independent. Raises DataError where
-    lengths differ.
+    ``clusters`` (N,) are names or codes, equal for pictures that are not independent. Returns float64
+    (clusters, …) in the order of the sorted names. Raises DataError if lengths differ.
     """
     values, clusters = np.asarray(values), np.asarray(clusters)
     if len(values) != len(clusters):
@@ -41,26 +40,25 @@ def cluster_sums(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
 
 
 def cluster_weights(clusters: int, draws: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each cluster is drawn, in parts float64 (rows, ``clusters``) that together have ``draws``
-    rows.
+    """Draw clusters with replacement: how often each is drawn, as many in a draw as there are clusters.
 
-    Each draw takes as many clusters as there are, with replacement; a row sums to ``clusters``. The parts
-    hold at most ``MOST_WEIGHTS`` numbers, and where they are cut does not change the draws.
+    Yields parts, float64 (rows, ``clusters``), that together have ``draws`` rows. A part has at most
+    ``MOST_WEIGHTS`` numbers; the draws do not depend on where the parts are cut.
     """
     generator = np.random.default_rng(seed)
     at_once = max(1, MOST_WEIGHTS // clusters)
     for start in range(0, draws, at_once):
         rows = min(at_once, draws - start)
         indices = generator.integers(clusters, size=(rows, clusters))
-        # One count for all rows.
+        # One count of all rows.
         indices += clusters * np.arange(rows)[:, None]
         counts = np.bincount(indices.ravel(), minlength=rows * clusters).reshape(rows, clusters)
         yield counts.astype(np.float64)
 
 
 def resampled_sums(sums: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """float64 (draws, …): for each draw, the total of the clusters drawn; ``sums`` (clusters, …) is what each
-    adds.
+    """Return float64 (draws, …): for each draw, the total of the clusters drawn; ``sums`` (clusters, …) are
+    the contributions of the clusters.
     """
     if not len(sums):
         return np.zeros((draws, *sums.shape[1:]))
@@ -70,8 +68,8 @@ def resampled_sums(sums: np.ndarray, draws: int, seed: int) -> np.ndarray:
 
 
 def expanded_tail(clusters: int) -> float:
-    """The share of the draws beyond each bound of a 95 % interval over so many ``clusters`` (at least 2):
-    less than 2.5 %, which it is without end of them.
+    """Return the proportion of draws beyond each bound of a 95 % interval over ``clusters`` (at least 2):
+    less than 2.5 %, its limit for infinitely many.
     """
     reach = t.ppf((1 + CONFIDENCE) / 2, clusters - 1) * np.sqrt(1 + 1 / (clusters - 1))
     return float(norm.cdf(-reach))
@@ -84,21 +82,31 @@ def bounds(
     *,
     reflected: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The rule over people: lower and upper bound float64 (…) from what a statistic is in each resample,
-    ``draws`` (D, …). The one over networks and people, ``stats.two_way``, ends here, too.
+    """Compute bounds over people from the values of a statistic in each resample: the interval of every
+    estimate over people, and the last step of the one over networks and people (``stats.two_way``).
 
-    ``clusters``: how many independent ones (people) each draw was made of, one number or an array that fits
-    the statistics' last axes. With few of them percentiles at 2.5 and 97.5 % are too narrow, by
-    √((n − 1) / n) and by the normal's tail for Student's; so the percentiles are taken further out (expanded
-    percentiles: Hesterberg 2015, The American Statistician 69: 371).
+    With few clusters percentiles at 2.5 and 97.5 % are too narrow, by √((n − 1) / n) and by the normal's tail
+    instead of Student's; so more extreme percentiles are taken (expanded percentiles: Hesterberg 2015, The
+    American Statistician 69: 371).
 
-    ``value`` (…): the statistic of the sample, which every interval is widened to hold. ``reflected``: for
-    distances, which are larger in resamples than in the sample as they are larger in the sample than in
-    truth: 2 · value − percentile, cut at 0.
+    Parameters
+    ----------
+    draws : (D, …) array
+        Draws that are not numbers (a class that no drawn person shows) are left out.
+    clusters : int or array
+        How many independent clusters (people) each draw consists of; an array fits the last axes.
+    value : (…) array, optional
+        The statistic of the sample, which every interval is widened to include.
+    reflected : bool
+        For distances, which are larger in resamples than in the sample as they are larger in the sample than
+        in the population: 2 · value − percentile, cut at 0.
 
-    Draws that are not numbers (a class that no drawn person shows) are left out. NaN where there is no
-    interval: with fewer than two clusters, no draw that is a number, where every draw gives the same value
-    (20 right answers out of 20 would claim certainty), or where the cut leaves nothing but 0.
+    Returns
+    -------
+    two (…) float64 arrays
+        Lower and upper bound. NaN if there is no interval: with fewer than two clusters, no draw that is a
+        number, the same value in every draw (20 correct answers out of 20 would suggest certainty), or if the
+        cut leaves only 0.
     """
     shape = np.shape(draws)[1:]
     clusters = np.broadcast_to(clusters, shape).ravel()
@@ -137,12 +145,31 @@ def interval(
     reflected: bool = False,
     freedom: float | None = None,
 ) -> Estimate:
-    """``value`` with its interval by the rule of ``bounds``, from what it is in each resample, ``draws``
-    (D,), of so many ``clusters``.
+    """Make an estimate of ``value`` with its interval by ``bounds``.
 
-    ``of`` names what was drawn, in the plural; ``besides`` is said behind it: what else the interval covers,
-    or does not; ``how`` replaces the sentence of both. ``freedom``: of the tails, by default one less than
-    ``clusters``. Where there is no interval the estimate says why.
+    Parameters
+    ----------
+    value : float
+    draws : (D,) array
+        The statistic in each resample.
+    clusters : int
+    of : str
+        What was drawn, in the plural.
+    besides : str
+        Added to the description: what else the interval covers, or does not.
+    how : str
+        Replaces the description.
+    n, unit, tolerance
+        Of the estimate.
+    reflected : bool
+        As of ``bounds``.
+    freedom : float, optional
+        Degrees of freedom of the tails; by default ``clusters`` − 1.
+
+    Returns
+    -------
+    Estimate
+        Without an interval it gives the reason.
     """
     about = {"n": n, "unit": unit, "tolerance": tolerance, "level": CONFIDENCE}
     if clusters < 2:
@@ -160,19 +187,19 @@ def interval(
 
 
 def quotient(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """float64 (…): ``part / whole``, NaN where ``whole`` is 0."""
+    """Return ``part / whole``, float64 (…), NaN where ``whole`` is 0."""
     return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole != 0)
 
 
 def mean_of_defined(values: np.ndarray, axis: int = -1) -> np.ndarray:
-    """The mean of ``values`` along ``axis`` over those that are finite; NaN where none is."""
+    """Return the mean along ``axis`` over finite ``values``; NaN where there are none."""
     finite = np.isfinite(values)
     return quotient(np.where(finite, values, 0).sum(axis), finite.sum(axis))
 
 
 def ratio(totals: np.ndarray) -> np.ndarray:
-    """float64 (…): of totals (…, 2 or more) the first over the second, the mean where these are a sum and a
-    count; not a number where there is nothing to divide by.
+    """Return the first of totals (…, 2 or more) over the second, float64 (…): the mean where these are a sum
+    and a count; NaN where the second is 0.
     """
     return quotient(totals[..., 0], totals[..., 1])[()]
 
@@ -186,13 +213,26 @@ def bootstrap(
     seed: int = 0,
     **about: object,
 ) -> Estimate:
-    """A statistic of summed counts with its interval, by drawing whole clusters.
+    """Estimate a statistic of summed counts, with its interval, by drawing whole clusters.
 
-    ``sums`` (clusters, …): what each cluster (person) adds, for instance its confusion matrix, or its sum and
-    its number of pictures. ``statistic`` maps totals (draws, …) to values (draws,). ``value``: that of the
-    sample, where adding it up in another order would not give its last digit. ``about``: ``of``, ``n``,
-    ``unit``, ``tolerance`` and ``reflected`` as of ``interval``. The draws are a product of two matrices, not
-    a loop.
+    The draws are a product of two matrices, not a loop.
+
+    Parameters
+    ----------
+    sums : (clusters, …) array
+        The contribution of each cluster (person), for instance its confusion matrix, or its sum and its
+        number of pictures.
+    statistic : callable
+        From totals (draws, …) to values (draws,).
+    value : float, optional
+        The statistic of the sample, where another order of addition would change its last digit.
+    draws, seed : int
+    **about
+        ``of``, ``n``, ``unit``, ``tolerance`` and ``reflected`` as of ``interval``.
+
+    Returns
+    -------
+    Estimate
     """
     if value is None:
         value = float(statistic(sums.sum(axis=0)[None])[0])
@@ -201,5 +241,6 @@ def bootstrap(
 
 
 RERUN_TOLERANCE = 0.05
-"""How far a share of right answers may move when a network is trained again with the same seed. The same
-machine gives the same digits; another processor adds up in another order, and training magnifies that."""
+"""How far a proportion of correct predictions may change if a network is trained again with the same seed.
+The same machine gives the same digits; another processor adds in another order, and training magnifies that.
+"""

@@ -1,24 +1,24 @@
-"""The rule over networks and people: seed variance and the sampling error of people, together.
+"""Intervals over networks and people: seed variance and the sampling error of people, together.
 
-A number about trained networks would be another one with other networks, and with other people in the
-pictures that all of them were asked about. Both are imitated in one set of draws, and the interval is
-read off these as over people alone (``stats.resampling.bounds``):
+A number about trained networks would differ with other networks, and with other people in the pictures on
+which all of them were evaluated. Both are imitated in one set of draws, and the interval is computed from
+these as over people alone (``stats.resampling.bounds``):
 
-* *people* are the same for all networks, so one draw of people is a draw of the mean over the networks.
-  Where resampled people cannot be asked (a permutation test may not meet somebody twice), they are left out,
-  a group at a time: the standard error is that of the delete-a-group jackknife (Kott 2001, Journal of
-  Official Statistics 17: 521), with a degree of freedom less than groups;
+* *people* are the same for all networks, so one draw of people is a draw of the mean over the networks. Where
+  people cannot be resampled (a permutation test must not include the same person twice), they are left out, a
+  group at a time: the standard error is that of the delete-a-group jackknife (Kott 2001, Journal of Official
+  Statistics 17: 521), with groups − 1 degrees of freedom;
 * *networks* are few and independent: their standard error is that between trainings that differ in their seed
-  only. Few networks cannot be made good by resampling them: two networks resampled have half the variance.
+  only. Few networks cannot be resampled: two networks resampled have half the variance.
 
-To each draw every ``StandardError`` adds a deviate of its own: Student's t with its degrees of freedom, times
-the error. The sum is the distribution of Behrens and Fisher. Welch's approximation of it by one t is
-shorter and breaks its promise where networks are few: simulated with three of them it covers 93 % instead of
-95 %, with two 89 %; the sum never covers less than it says (``tests/fer_lib/stats/test_two_way.py``).
+For each ``StandardError`` an independent deviate is added to each draw: Student's t with its degrees of
+freedom, times the error. The sum has the distribution of Behrens and Fisher. Welch's approximation of it by
+one t is shorter and fails with few networks: simulated with three of them it covers 93 % instead of 95 %,
+with two 89 %; the sum never covers less than it claims (``tests/fer_lib/stats/test_two_way.py``).
 
-Both contain how each network answers to the people who happened to be there, which makes intervals a
-little too wide rather than too narrow. Of jackknives this can be measured, by what the networks' own have
-beyond that of their mean, and is taken off once, as in an analysis of variance with two ways.
+Both errors include the interaction of network and people, which makes intervals a little too wide rather than
+too narrow. With jackknives it can be estimated, as the variance of single networks beyond that of their mean,
+and is subtracted once, as in a two-way analysis of variance.
 """
 
 from collections.abc import Sequence
@@ -34,22 +34,24 @@ from ferbook.errors import DataError, ParameterError
 from ferbook.estimate import Estimate, Unit, mean_over_seeds
 
 PEOPLE_GROUPS = 10
-"""Groups in which people are left out."""
+"""Number of groups of people that are left out."""
 
 DEVIATES = 20_000
-"""Draws where both are standard errors."""
+"""Number of draws if both errors are standard errors."""
 
 
 @dataclass(frozen=True)
 class StandardError:
-    """A standard ``error``, estimated with so many degrees of ``freedom``."""
+    """A standard ``error``, estimated with ``freedom`` degrees of freedom."""
 
     error: float
     freedom: int
 
 
 def seed_errors(values: np.ndarray) -> list[StandardError]:
-    """The standard error of the mean of ``values`` (R,), one per network; none of one network."""
+    """Return the standard error of the mean of ``values`` (R,), one per network; an empty list for one
+    network.
+    """
     networks = len(values)
     return [StandardError(np.std(values, ddof=1) / np.sqrt(networks), networks - 1)] if networks > 1 else []
 
@@ -63,11 +65,25 @@ def two_way_interval(
     limits: tuple[float, float] = (-np.inf, np.inf),
     **description: object,
 ) -> Estimate:
-    """``value`` with its interval over networks and people: what it is in each resample of so many
-    ``clusters`` (people), ``draws`` (D,), and beside it ``errors``, independent of these and of each other.
+    """Make an estimate with its interval over networks and people.
 
-    ``limits``: what it cannot lie beyond, 0 and 1 of a share. ``description``: the fields of ``interval``
-    that describe the estimate.
+    Parameters
+    ----------
+    value : float
+    draws : (D,) array
+        The statistic in each resample of people.
+    clusters : int
+        Number of people.
+    errors : sequence of StandardError
+        Independent of the draws and of each other.
+    limits : tuple of float
+        Bounds of possible values, 0 and 1 for a proportion.
+    **description
+        The fields of ``interval`` that describe the estimate.
+
+    Returns
+    -------
+    Estimate
     """
     every = [StandardError(np.nanstd(draws), clusters - 1), *errors] if clusters > 1 else errors
     for number, each in enumerate(errors):
@@ -76,8 +92,8 @@ def two_way_interval(
 
 
 def _joint_freedom(errors: Sequence[StandardError]) -> float | None:
-    """Degrees of freedom of a sum of ``errors``, by Welch and Satterthwaite: they say how fast chance
-    fades beyond an interval, whose ends are those of the sum itself. None where nothing is uncertain.
+    """Return the degrees of freedom of a sum of ``errors``, by Welch and Satterthwaite: they determine the
+    tails beyond an interval, whose bounds are those of the sum itself. None without any variance.
     """
     variances = np.array([each.error**2 for each in errors])
     shares = variances / (variances.sum() or 1)
@@ -87,8 +103,8 @@ def _joint_freedom(errors: Sequence[StandardError]) -> float | None:
 
 @lru_cache(maxsize=64)
 def student_deviates(freedom: int, draws: int, number: int = 0) -> np.ndarray:
-    """float64 (draws,): evenly spaced quantiles of Student's t in an order of its own for each ``number``,
-    and then the same with the other sign, so that their sums lean to neither side.
+    """Return evenly spaced quantiles of Student's t, float64 (draws,), in a different order for each
+    ``number``, and then the same with the opposite sign, so that their sums are symmetric.
     """
     half = draws // 2
     order = np.random.default_rng((number, draws)).permutation(half)
@@ -97,8 +113,21 @@ def student_deviates(freedom: int, draws: int, number: int = 0) -> np.ndarray:
 
 
 def networks_and_draws(values: np.ndarray, people: int, **about: object) -> Estimate:
-    """The mean over networks of ``values`` (R, 1 + D): what each of R networks gives with all people, then in
-    each of D draws of so many ``people``, the same draws for all; ``about`` as of ``two_way_interval``.
+    """Estimate the mean over networks, with its interval over networks and people.
+
+    Parameters
+    ----------
+    values : (R, 1 + D) array
+        Of each of R networks, first with all people, then in each of D draws of people, the same draws for
+        all.
+    people : int
+        Number of people.
+    **about
+        As of ``two_way_interval``.
+
+    Returns
+    -------
+    Estimate
     """
     networks = len(values)
     remark = f" and {networks} networks" if networks > 1 else "; one network: seed variance is not covered"
@@ -107,11 +136,25 @@ def networks_and_draws(values: np.ndarray, people: int, **about: object) -> Esti
 
 
 def people_groups(people: np.ndarray, groups: int = PEOPLE_GROUPS) -> np.ndarray:
-    """int64 (N,): the group, from 0, of each picture; ``people`` (N,) are dealt to ``groups`` at random, as
-    evenly as can be.
+    """Assign people to groups at random, as evenly as possible.
 
-    Raises ParameterError for fewer than two groups, DataError for fewer people than groups and for a picture
-    of nobody (None or NaN).
+    Parameters
+    ----------
+    people : (N,) array
+        The person of each picture.
+    groups : int
+
+    Returns
+    -------
+    (N,) int64 array
+        The group of each picture, from 0.
+
+    Raises
+    ------
+    ParameterError
+        Fewer than two groups.
+    DataError
+        Fewer people than groups, or a picture without a subject label (None or NaN).
     """
     if groups < 2:
         raise ParameterError(f"groups = {groups}: people are left out in at least 2 groups")
@@ -124,8 +167,8 @@ def people_groups(people: np.ndarray, groups: int = PEOPLE_GROUPS) -> np.ndarray
 
 
 def all_but_one(people: np.ndarray, groups: int) -> list[np.ndarray]:
-    """bool (N,) each: all, then what is left without each of ``groups`` groups of ``people`` (N,), if any.
-    Raises as ``people_groups``.
+    """Return masks (N,): all pictures, then those without each of ``groups`` groups of ``people`` (N,), if
+    any. Raises as ``people_groups``.
     """
     everyone = np.ones(len(people), bool)
     if not groups:
@@ -143,13 +186,31 @@ def networks_and_people(
     tolerance: float = 0.0,
     limits: tuple[float, float] = (-np.inf, np.inf),
 ) -> Estimate:
-    """The mean over networks, or with ``against`` how far it is ahead of that of other networks, asked about
-    the same people.
+    """Estimate the mean over networks, or with ``against`` its difference from that of other networks,
+    evaluated on the same people, with a delete-a-group jackknife over people.
 
-    ``values`` (R, 1 + G): what each of R networks gives, first with all people, then with each of G groups of
-    them left out; ``against`` (Q, 1 + G) likewise. ``n``: by default R. ``limits``: what no
-    network's number can lie beyond, 0 and 1 of a share. With one network seed variance is not covered, and
-    the estimate says so. Raises DataError where the shapes do not fit.
+    Parameters
+    ----------
+    values : (R, 1 + G) array
+        Of each of R networks, first with all people, then without each of G groups of them.
+    against : (Q, 1 + G) array, optional
+        Of the other networks.
+    n : int, optional
+        By default R.
+    unit, tolerance
+        Of the estimate.
+    limits : tuple of float
+        Bounds of a network's value, 0 and 1 for a proportion.
+
+    Returns
+    -------
+    Estimate
+        With one network its description says that seed variance is not covered.
+
+    Raises
+    ------
+    DataError
+        The shapes do not fit.
     """
     sides = [np.asarray(side, np.float64) for side in (values, against) if side is not None]
     groups = sides[0].shape[1] - 1
@@ -184,14 +245,14 @@ def networks_and_people(
 
 
 def _jackknife(values: np.ndarray) -> np.ndarray:
-    """(…): variance of the first of ``values`` (…, 1 + G), from the others, each of a group left out."""
+    """Return the variance of the first of ``values`` (…, 1 + G), from the others, each without a group."""
     left_out = values[..., 1:]
     return (left_out.shape[-1] - 1) * left_out.var(axis=-1)
 
 
 def network_mean(values: Sequence[float], unit: str = "") -> Estimate:
-    """The mean of one value per network, with the interval of Student's t over the networks: a bootstrap of
-    three of them holds the truth in three of four times.
+    """Estimate the mean of one value per network, with the interval of Student's t over networks: a bootstrap
+    of three of them would cover only three of four times.
     """
     each = [Estimate(value, unit=unit, why="of one network") for value in values]
     return replace(mean_over_seeds(each), tolerance=0.2)
