@@ -1,5 +1,5 @@
-"""The names that a parameter may take: face sets, networks, losses, measures.
-Light to import: the command line reads them before anything is computed.
+"""The names that a parameter can have: face sets, networks, losses, measures. Light to import: the command
+line reads them before anything is computed.
 """
 
 from typing import Literal
@@ -10,10 +10,10 @@ FaceDomain = Literal[*(source.name for source in SOURCES if not source.reader)]
 """The synthetic face sets."""
 
 ALWAYS_THERE = tuple(source.name for source in SOURCES if not source.layouts)
-"""Those of them that need nothing of the user's."""
+"""The synthetic face sets that need no files from the user."""
 
 FaceSource = Literal[*(source.name for source in SOURCES)]
-"""Every face set of ``faces.sources``."""
+"""Every face set of ``face_sets.sources``."""
 
 NETWORKS = {
     "zero_bias": ("ZeroBiasCNN", "zero_bias"),
@@ -22,20 +22,20 @@ NETWORKS = {
     "vgg": ("VGG", "vgg"),
     "residual": ("ResidualNet", "residual"),
 }
-"""The networks that ``nets.build.build_network`` builds by name: the class, and its module of ``nets``."""
+"""Networks that ``nets.build.build_network`` builds by name: the class, and its module of ``nets``."""
 Network = Literal[*NETWORKS]
 
 Loss = Literal["cross_entropy", "label_smoothing", "focal", "centre", "votes"]
-"""The losses that ``train.losses.build_loss`` builds by name."""
+"""Losses that ``train.losses.build_loss`` makes by name."""
 
 Optimiser = Literal["sgd", "adamw", "muon"]
-"""What makes a step of a gradient, see ``train.recipe``."""
+"""Optimisers, see ``train.recipe``."""
 
 Schedule = Literal["constant", "onecycle", "cosine"]
-"""The learning rates over a training that ``train.callbacks.rate_of`` draws."""
+"""Learning-rate schedules of ``train.callbacks.rate_of``."""
 
 Pooling = Literal["mean", "last", "both_ends"]
-"""Which states of an LSTM name a clip, see ``nets.lstm.ClipLSTM``."""
+"""Which states of an LSTM represent a clip, see ``nets.lstm.ClipLSTM``."""
 
 AssociationMeasure = Literal["mean_difference", "kl", "auroc"]
-"""The measures of ``aus.association``."""
+"""Measures of ``aus.association``."""

@@ -1,1 +1,1 @@
-"""Networks only: no training code."""
+"""Networks, without training code."""

@@ -1,4 +1,4 @@
-"""The plain CNNs of blocks: convolution, ReLU and max pooling in one chain, as deconvolution takes it."""
+"""Plain CNNs of blocks: convolution, ReLU and max pooling in one chain, as deconvolution requires."""
 
 from typing import ClassVar
 
@@ -18,13 +18,13 @@ class BlockCNN(Classifier):
     """Three blocks of convolution, ReLU and 2×2 max pooling, one dense layer, and the output.
 
     Takes float pictures (B, 1, ``size``, ``size``) in [0, 1] and returns logits (B, ``n_classes``); any
-    ``size`` that is a multiple of 8. A child says how many ``filters`` of ``kernel`` × ``kernel`` pixels its
-    blocks have, how many ``dense_neurons`` follow, and which shares of ``dropout`` act on the input of
-    ``dense`` and of ``output`` (``dropped``).
+    ``size`` that is a multiple of 8. A child defines the number of ``filters`` of ``kernel`` × ``kernel``
+    pixels in each block, the ``dense_neurons``, and the factors of ``dropout`` at the input of ``dense`` and
+    of ``output`` (``dropped``).
 
     Layers, in order: ``standardise``, ``conv1``, ``relu1``, ``pool1``, ``conv2``, ``relu2``, ``pool2``,
     ``conv3``, ``relu3``, ``pool3``, ``flatten``, ``dropout1``, ``dense``, ``relu4``, ``dropout2``,
-    ``output``. First weights are normal with variance 1/fan-in. Raises ParameterError as ``Classifier`` says.
+    ``output``. First weights are normal with variance 1/fan-in. Raises ParameterError as ``Classifier``.
     """
 
     filters: ClassVar[tuple[int, int, int]]
@@ -56,10 +56,9 @@ class BreuerKimmelCNN(BlockCNN):
     """The CNN of Breuer and Kimmel (2017, arXiv 1705.01842): three blocks of 5×5 convolution, ReLU and 2×2
     max pooling, one dense layer of 512 neurons.
 
-    Blocks, filters and dense neurons are those that papers citing this one report. Its input size is not
-    among what we could verify: 48 is FER2013's own, and any multiple of 8 fits. The padding that keeps a
-    map's size, the standardisation of each picture and the initialisation (normal, variance 1/fan-in) are
-    ours.
+    Blocks, filters and dense neurons are those reported by papers that cite this one. Its input size could
+    not be verified: 48 is that of FER2013, and any multiple of 8 fits. The padding that preserves a map's
+    size, the standardisation of each picture and the initialisation (normal, variance 1/fan-in) are ours.
 
     ``dropout`` acts on the input of ``output``, and half of it on the maps after the last pooling: 0.5 and
     0.25, as remembered from the paper, unverified.
@@ -76,11 +75,11 @@ class ZhuCNN(BlockCNN):
     """A CNN of the type that Zhu, Fan and Yuan (2019, arXiv 1904.09737) explain: three blocks of 3×3
     convolution, ReLU and 2×2 max pooling, one dense layer of 256 neurons.
 
-    Only the paper's abstract is at hand. It says that a CNN learns expressions and that the extremum of each
-    feature map is projected to pixels by deconvolution, which convolutions, ReLU and max pooling in one
-    chain allow. **Every figure of this structure is ours** (filters, sizes, dense layer, dropout,
-    standardisation, initialisation: normal, variance 1/fan-in): it stands for the type, a small plain CNN,
-    and not for the paper's network.
+    Only the paper's abstract is available to us. It says that a CNN learns expressions and that the extremum
+    of each feature map is projected to pixels by deconvolution, which convolutions, ReLU and max pooling in
+    one chain allow. **Every number of this structure is ours** (filters, sizes, dense layer, dropout,
+    standardisation, initialisation: normal, variance 1/fan-in): it represents the type, a small plain CNN,
+    and not the paper's network.
 
     ``dropout`` acts on the dense layer's input.
     """

@@ -1,4 +1,4 @@
-"""The networks by name, and what one picture costs them."""
+"""Networks by name, and their number of operations for one picture."""
 
 from importlib import import_module
 
@@ -11,7 +11,7 @@ from ferbook.errors import ParameterError, require_name
 
 
 def network_class(name: str) -> type[Classifier]:
-    """The network called ``name``. Imported when it is asked for: a chapter depends on the networks that it
+    """Return the class of the network ``name``, imported only now: a chapter depends on the networks that it
     uses, not on all. Raises ParameterError for an unknown name.
     """
     require_name("network", name, NETWORKS)
@@ -22,14 +22,30 @@ def network_class(name: str) -> type[Classifier]:
 def build_network(
     name: str, n_classes: int, size: int, *, dropout: float | None = None, **options: object
 ) -> Classifier:
-    """The network called ``name``, for square pictures of ``size`` pixels and ``n_classes`` emotions.
+    """Build a network by its name.
 
-    ``dropout=None`` takes the network's own. ``options`` are those of its constructor:
-    ``bias`` and ``gain`` of the zero-bias CNN, ``widths`` of the VGG and the residual net, ``depths`` of the
-    residual net, ``generator`` of all.
+    Parameters
+    ----------
+    name : str
+        One of ``names.NETWORKS``.
+    n_classes : int
+        Number of outputs.
+    size : int
+        Side of the square pictures in pixels.
+    dropout : float, optional
+        By default the network's own.
+    **options
+        Further arguments of its constructor: ``bias`` and ``gain`` of the zero-bias CNN, ``widths`` of the
+        VGG and the residual net, ``depths`` of the residual net, ``generator`` of all.
 
-    Raises ParameterError, naming the network, for an unknown name and for a size or value that it does not
-    take.
+    Returns
+    -------
+    Classifier
+
+    Raises
+    ------
+    ParameterError
+        For an unknown name, and for a size or value that the network does not accept; names the network.
     """
     network = network_class(name)
     if dropout is not None:
@@ -41,14 +57,14 @@ def build_network(
 
 
 def forward_macs(model: nn.Module, size: int) -> int:
-    """Multiply-adds of the convolutions and dense layers of ``model`` for one picture of ``size`` × ``size``
-    pixels.
+    """Count the multiply-adds of the convolutions and dense layers of ``model`` for one picture of ``size`` ×
+    ``size`` pixels.
 
-    Counted while a black picture passes; the model's mode, weights and statistics stay as they are. Biases,
-    normalisation, ReLU and pooling are not counted. Raises ParameterError where the network does not
-    take that size.
+    They are counted while a black picture passes; mode, weights and statistics of the model do not change.
+    Biases, normalisation, ReLU and pooling are not counted. Raises ParameterError if the network does not
+    accept that size.
     """
-    from torch.utils.flop_counter import FlopCounterMode  # not at the top: it takes Triton with it
+    from torch.utils.flop_counter import FlopCounterMode  # not at the top: it imports Triton
 
     with evaluating(model), FlopCounterMode(display=False) as operations:
         model(torch.zeros(1, 1, size, size, device=next(model.parameters()).device))

@@ -1,5 +1,5 @@
-"""What the networks that name a picture's emotion have in common: the chain of layers, its blocks, its first
-weights, and the standardisation of single pictures; and asking a network without changing it.
+"""What all classifiers of single pictures have in common: the chain of layers, its blocks, its first weights,
+and the standardisation of pictures; and evaluation that leaves a network unchanged.
 """
 
 import math
@@ -17,22 +17,31 @@ from ferbook.errors import ParameterError
 class Classifier(nn.Module):
     """Layers one after the other, from float pictures (B, 1, H, W) in [0, 1] to logits (B, ``n_classes``).
 
-    A child registers its layers in the order in which they work, each a module that leaves its input as it
-    was, so that forward hooks see every activation. The first standardises the pictures; the last is the
-    ``nn.Linear`` called ``output``, and what it is given are the picture's **features**. ``arguments``
-    repeats the constructor's, so that a network can be built again from a record.
+    A child registers its layers in the order in which they are applied, each a module that does not change
+    its input, so that forward hooks see every activation. The first standardises the pictures; the last is
+    the ``nn.Linear`` called ``output``, whose input are the picture's **features**.
 
-    A network with ``any_size`` takes pictures of every size whose sides are multiples of 8, whatever ``size``
-    it was built for; the others take squares of ``size`` pixels only. ``smallest`` is the smallest side in
-    pixels. ``peak_share``: the peak rate that suits it, as a share of the residual net's: one rate for all
-    would compare rates, not networks. Those of ``residual``, ``zhu`` and ``vgg`` were chosen on validation
-    pictures of ``wild`` at 32 pixels in 12 epochs, from seeds that no chapter uses by default; ``zero_bias``
-    and ``breuer`` take, of a rate of 0.1, what the chapter ``training`` trains with. At 0.1 the zero-bias CNN
-    hardly learns.
+    Attributes
+    ----------
+    arguments : dict
+        The arguments of the constructor, so that a network can be built again from a record.
+    any_size : bool
+        Whether the network accepts pictures of every size whose sides are multiples of 8, whatever ``size``
+        it was built for; the others accept squares of ``size`` pixels only.
+    smallest : int
+        Smallest side in pixels.
+    peak_share : float
+        Its peak learning rate relative to that of the residual net: with one rate for all, rates would be
+        compared instead of networks. Those of ``residual``, ``zhu`` and ``vgg`` were selected on validation
+        pictures of ``wild`` at 32 pixels in 12 epochs, from seeds that no chapter uses by default;
+        ``zero_bias`` and ``breuer`` have, for a rate of 0.1, that of the chapter ``training``. At 0.1 the
+        zero-bias CNN hardly learns.
 
-    Raises ParameterError where ``size`` is not a multiple of 8 from ``smallest`` on, where ``dropout`` is no
-    share, and when it is shown
-    pictures of a size that it does not take.
+    Raises
+    ------
+    ParameterError
+        ``size`` is not a multiple of 8 from ``smallest`` on, or ``dropout`` is not a proportion; in a forward
+        pass, pictures have a size that the network does not accept.
     """
 
     any_size: ClassVar[bool] = False
@@ -75,8 +84,9 @@ class Classifier(nn.Module):
 def add_blocks(
     network: Classifier, filters: Sequence[int], kernel: int, *, bias: bool = True, last_pool: int = 2
 ) -> None:
-    """Add ``conv1``, ``relu1``, ``pool1``, ``conv2`` … to ``network``: of each number of ``filters`` a
-    convolution that keeps the size of a map, ReLU and 2×2 max pooling, at last over ``last_pool`` pixels.
+    """Add ``conv1``, ``relu1``, ``pool1``, ``conv2`` … to ``network``: for each number of ``filters`` a
+    convolution that preserves the size of a map, ReLU and 2×2 max pooling, the last over ``last_pool``
+    pixels.
     """
     for number, (before, width) in enumerate(pairwise((1, *filters)), start=1):
         pool = last_pool if number == len(filters) else 2
@@ -92,9 +102,10 @@ Krizhevsky et al. 2012.
 
 
 GAIN_BEFORE_MAX_POOLING = 1.0
-"""Behind ReLU, the largest of four normal values with mean square 1 has mean square 1.55 if they are
-independent and 0.5 if equal. With 2, the 5×5 network of 48 pixels diverged at a learning rate of 0.03 where
-it learned with 1."""
+"""After ReLU, the largest of four normal values with mean square 1 has mean square 1.55 if they are
+independent and 0.5 if equal. With 2, the 5×5 network of 48 pixels diverged at a learning rate of 0.03 at
+which it learned with 1.
+"""
 
 
 @torch.no_grad()
@@ -107,8 +118,8 @@ def initialise_for_relu(
     follows; biases zero. Batch normalisation starts as the identity, as torch builds it. From ``generator``,
     or from torch's global one.
 
-    The gain 2 makes good for the half of a signal's mean square that ReLU cuts off. 2×2 max pooling behind
-    it gives some of it back, so networks with max pooling after each ReLU and no normalisation take
+    The gain 2 compensates for the half of a signal's mean square that ReLU removes. 2×2 max pooling after it
+    restores some of it, so networks with max pooling after each ReLU and no normalisation use
     ``GAIN_BEFORE_MAX_POOLING``.
     """
     for layer in model.modules():
@@ -131,8 +142,8 @@ def draw_normal(weight: torch.Tensor, spread: float, generator: torch.Generator 
 
 
 FLOOR = 0.05
-"""Added to a picture's standard deviation, in grey values of [0, 1]: an even picture stays even, and noise is
-not blown up.
+"""Added to a picture's standard deviation, in grey values of [0, 1]: a constant picture remains constant, and
+noise is not amplified.
 """
 
 
@@ -144,7 +155,7 @@ class Sum(nn.Module):
 
 
 class PictureStandardisation(nn.Module):
-    """Each picture by itself: minus its mean, divided by its standard deviation plus ``FLOOR``.
+    """Standardise each picture: subtract its mean, divide by its standard deviation plus ``FLOOR``.
 
     Float (B, 1, H, W) in and out; no parameters. A change of a picture's brightness cancels, a change of its
     contrast nearly so.
@@ -156,24 +167,24 @@ class PictureStandardisation(nn.Module):
 
 
 def own_autocast(device: str, dtype: torch.dtype | None = None) -> torch.autocast:
-    """A region of mixed precision in ``dtype``, or of none, on the kind of ``device``, whatever is around it.
+    """Return a region of mixed precision in ``dtype``, or of none, on the kind of ``device``, whatever
+    surrounds it.
 
-    Without torch's cache of cast weights, which is emptied where the outermost region ends only: inside a
-    caller's it would hold weights from before a step.
+    Without torch's cache of cast weights, which is emptied only at the end of the outermost region: inside a
+    caller's it would contain weights from before a step.
     """
     return torch.autocast(device, dtype, enabled=dtype is not None, cache_enabled=False)
 
 
 @contextmanager
 def evaluating(model: nn.Module, dtype: torch.dtype | None = None) -> Iterator[None]:
-    """``model`` in evaluation mode and without gradients; afterwards each module is in the mode that it was
-    in.
+    """Put ``model`` in evaluation mode without gradients; afterwards each module is in its previous mode.
 
     Convolutions and products are computed in ``dtype``, or in the type of the weights: a caller's autocast
-    region, and the weights that it has cast before, do not reach inside. Meanwhile the weights of the
-    convolutions are copies that lie as processors read them fastest, the channels of a pixel side by side,
-    and so do the maps that they make: on a CPU max pooling then takes a tenth of the time. Sums come in
-    another order, so that float32 answers differ in the last bits.
+    region, and the weights that it has cast before, have no effect inside. Meanwhile the weights of the
+    convolutions are copies in the memory format that processors read fastest, the channels of a pixel side by
+    side, and so are the maps that they compute: on a CPU max pooling then takes a tenth of the time. Sums are
+    added in another order, so that float32 results differ in the last bits.
     """
     modes = [(module, module.training) for module in model.modules()]
     device = next(model.parameters(), torch.zeros(())).device.type

@@ -1,6 +1,6 @@
 """The networks of de-expression residue learning (Yang, Ciftci and Yin, CVPR 2018).
 
-How sure what is said of the paper is: [S] read in papers that cite it, [R] remembered, [N] not found, so the
+Sources of statements about the paper: [S] read in papers that cite it, [R] remembered, [N] not found, so the
 choice is ours.
 """
 
@@ -17,8 +17,8 @@ from ferbook.errors import ParameterError
 
 WIDTHS = (32, 64, 128, 256)
 GAN_SPREAD = 0.02
-"""Standard deviation of the first weights of both players, as in Isola et al. 2017 (arXiv 1611.07004, section
-6.2).
+"""Standard deviation of the first weights of generator and discriminator, as in Isola et al. 2017 (arXiv
+1611.07004, section 6.2).
 """
 LOCAL_WIDTH, LOCAL_FEATURES = 32, 64
 """Filters of a local CNN's convolutions, and neurons of its dense layer."""
@@ -54,7 +54,7 @@ class Generator(nn.Module):
 
     The first weights are normal with standard deviation 0.02, from ``generator`` or torch's global one;
     biases zero. Raises ParameterError where ``size`` is not a multiple of 2 to the power of the number of
-    widths, 16 with four, and when it is shown other pictures.
+    widths, 16 with four, and in a forward pass for other pictures.
     """
 
     def __init__(
@@ -122,12 +122,12 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Says of each patch of a pair (expressive face, neutral face) whether the neutral face is a true one.
+    """Classifies each patch of a pair (expressive face, neutral face): is the neutral face a true one?
 
     Float pairs (B, 2, ``size``, ``size``) in [0, 1] to logits (B, 1, h, w), positive for true; h = w =
     ``size``/8 with three ``widths``. That it sees the pair is the paper's [R]; the patches, 4×4 convolutions
-    of stride 2 and leaky ReLU are those of Isola et al. 2017 (section 3.2.2). In the place of batch
-    normalisation, which tells a batch of true pairs from one of generated ones by its statistics alone, every
+    of stride 2 and leaky ReLU are those of Isola et al. 2017 (section 3.2.2). Instead of batch
+    normalisation, whose statistics alone discriminate a batch of true pairs from one of generated ones, every
     layer has spectral normalisation (Miyato et al. 2018, arXiv 1802.05957). A logit sees 38 × 38 pixels with
     three widths. First weights and errors as ``Generator``.
     """
@@ -158,10 +158,10 @@ class LocalCNN(nn.Module):
     """A small CNN on the residue of one layer pair: maps (B, ``channels``, h, w) of any size to (logits,
     features (B, 64)).
 
-    The paper gives each pair such a network and a cross-entropy of its own [R]; its layers were not found
-    [N]. Here: a 1×1 convolution to 32 filters, a 3×3 one, 2×2 max pooling, a 3×3 one, each of the three with
-    batch normalisation and ReLU; the mean of each ninth of the map, so that place is kept; a dense layer with
-    ReLU; dropout of a half; the output.
+    In the paper each pair has such a network and a separate cross-entropy [R]; its layers were not found [N].
+    Here: a 1×1 convolution to 32 filters, a 3×3 one, 2×2 max pooling, a 3×3 one, each of the three with batch
+    normalisation and ReLU; the mean of each ninth of the map, so that position is preserved; a dense layer
+    with ReLU; dropout of a half; the output.
     """
 
     def __init__(self, channels: int, n_classes: int) -> None:
@@ -186,13 +186,13 @@ class LocalCNN(nn.Module):
 
 
 class ResidueClassifier(nn.Module):
-    """Names the expression from residues: a ``LocalCNN`` for each pair, and one output from all their
+    """Classifies the expression from residues: a ``LocalCNN`` for each pair, and one output from all their
     features joined.
 
     ``channels``: name of a pair to the number of maps in its residue (``Generator.channels``, or some of it).
     Called with the residues by name, float (B, channels, h, w), it returns the joint logits (B,
     ``n_classes``) and those of each pair by name: the five outputs whose cross-entropies the paper adds up,
-    weighted [R]. Residues of other names are not looked at.
+    weighted [R]. Other residues are ignored.
 
     First weights as He et al. 2015, from ``generator`` or torch's global one.
     """

@@ -1,8 +1,8 @@
 """Many small LSTMs over the features of a clip's frames, computed as one program.
 
-A study that leaves one subject out trains a network per subject and seed. Each is too small to keep a
-processor busy, so all of them are one network here whose weights have a leading dimension M: their sums are a
-few large matrix products. Nothing flows from one of the M to another.
+A study that leaves one subject out trains a network per subject and seed. Each is too small to use a
+processor fully, so all of them are one network here whose weights have a leading dimension M: their sums are
+a few large matrix products. No information passes between the M networks.
 """
 
 import math
@@ -23,20 +23,29 @@ class ClipLSTM(nn.Module):
     """M LSTMs of one layer (Hochreiter & Schmidhuber 1997; forget gates of Gers et al. 2000), each with an
     output layer.
 
-    Takes the features of clips, float (B, T, F) that all networks read, or (M, B, T, F) with each network's
-    own, and the clips' ``lengths`` int (B,) in frames; returns logits (M, B, ``n_classes``), from the states
-    that ``pooling`` says: their ``mean`` over the clip's frames, the ``last`` one, or, of ``both_ends``, this
-    and the last one of a second LSTM that reads the clip backwards (Schuster & Paliwal 1997). What stands
-    behind a clip's end is not read.
+    Takes the features of clips, float (B, T, F) that all networks read, or (M, B, T, F) with different ones
+    for each network, and the clips' ``lengths`` int (B,) in frames; returns logits (M, B, ``n_classes``).
+    Values after a clip's end are not read.
 
-    Layers, in order: ``lstm``, ``dropout``, ``output``. ``lstm`` first subtracts a mean and divides by a
-    spread that each network has of its own (``standardise_by``; zero and one at first).
-    ``dropout`` acts on the pooled state only, so that one pass through ``lstm`` serves both what is minimised
-    and what is validated.
+    Layers, in order: ``lstm``, ``dropout``, ``output``. ``lstm`` first standardises the features by the mean
+    and spread of each network (``standardise_by``; zero and one at first). ``dropout`` acts on the pooled
+    state only, so that one pass through ``lstm`` serves both training and validation.
 
-    ``seeds``: one per network; networks of one seed start alike and drop the same states.
     First weights are uniform within ±1/sqrt(fan-in); biases zero, but one for the forget gates (Jozefowicz et
-    al. 2015). They do not depend on which other networks there are, nor on torch's random state.
+    al. 2015). They depend neither on the other networks nor on torch's random state.
+
+    Parameters
+    ----------
+    n_features, n_classes : int
+    hidden : int
+        Cells.
+    dropout : float
+    pooling : str
+        What represents a clip: the ``mean`` of the states over its frames, the ``last`` state, or, with
+        ``both_ends``, this and the last state of a second LSTM that reads the clip backwards (Schuster &
+        Paliwal 1997).
+    seeds : sequence of int
+        One per network; networks of one seed have the same first weights and dropout masks.
     """
 
     def __init__(
@@ -80,7 +89,7 @@ class ClipLSTM(nn.Module):
 
     @torch.no_grad()
     def standardise_by(self, mean: torch.Tensor, spread: torch.Tensor) -> None:
-        """Have each network subtract ``mean`` and divide by ``spread``, both float (M, F)."""
+        """Set the ``mean`` and ``spread``, float (M, F), that standardise the features."""
         for reader in self.lstm:
             reader.mean.copy_(mean)
             reader.spread.copy_(spread)
@@ -90,14 +99,14 @@ class ClipLSTM(nn.Module):
 
 
 class ClipClassifier(ClipLSTM):
-    """One such LSTM by itself: logits (B, ``n_classes``), as losses and fastai take them."""
+    """A single such LSTM: logits (B, ``n_classes``), as losses and fastai take them."""
 
     def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         return super().forward(features, lengths)[0]
 
 
 class Dense(nn.Module):
-    """M linear layers: (M, B, ``inputs``) to (M, B, ``outputs``). Raises what torch raises."""
+    """M linear layers: (M, B, ``inputs``) to (M, B, ``outputs``)."""
 
     def __init__(self, networks: int, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -109,14 +118,14 @@ class Dense(nn.Module):
 
 
 class Readers(nn.ModuleList):
-    """Several ``LSTMs`` of the same clips: what each of them says, side by side, (M, B, Σ ``hidden``)."""
+    """Several ``LSTMs`` on the same clips: their outputs side by side, (M, B, Σ ``hidden``)."""
 
     def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         return torch.cat([reader(features, lengths) for reader in self], dim=2)
 
 
 class LSTMs(nn.Module):
-    """M LSTMs: of the states at the frames of each clip the mean, or the ``last`` one, (M, B, ``hidden``).
+    """M LSTMs: the mean of the states over the frames of each clip, or the ``last`` one, (M, B, ``hidden``).
 
     ``backwards``: each clip is read from its last frame to its first.
 
@@ -129,7 +138,7 @@ class LSTMs(nn.Module):
     ) -> None:
         super().__init__()
         self.hidden, self.last, self.backwards = hidden, last, backwards
-        # Not learned, but kept with the weights.
+        # Not learned, but stored with the weights.
         self.register_buffer("mean", torch.zeros(networks, n_features))
         self.register_buffer("spread", torch.ones(networks, n_features))
         self.from_input = Dense(networks, n_features, GATES * hidden)
@@ -147,7 +156,7 @@ class LSTMs(nn.Module):
         cell = pooled = torch.zeros_like(state)
         finals = []
         counts = packed.batch_sizes.tolist()
-        # Split at once: the gradient of each single slice would be as large as all of them.
+        # Split at once: the gradient of each single slice would be as large as all slices.
         for count, now in zip(counts, gates.split(counts, dim=2), strict=True):
             if count < running:  # clips come longest first: those that have ended are the last ones
                 finals.append((state if self.last else pooled)[:, :, count:])
@@ -162,14 +171,14 @@ class LSTMs(nn.Module):
         return states if self.last else states / lengths.to(states)[:, None]
 
     def _packed(self, features: torch.Tensor, lengths: torch.Tensor) -> PackedSequence:
-        """The frames in the order in which they are read; packed once where every step reads the same clips,
-        since packing takes a fifth of a step's time.
+        """Return the frames in the order in which they are read; packed once if every step reads the same
+        clips, since packing takes a fifth of a step's time.
         """
         if features.requires_grad or features.is_inference() or torch.is_inference_mode_enabled():
             return self._pack(features, lengths)
         key = [(each.data_ptr(), each.shape, each._version) for each in (features, lengths)]
         if self._last is None or self._last[0] != key:
-            # Kept with what it was made of: memory that is in use has its address for itself.
+            # With its inputs: the address of memory in use is not given to another tensor.
             self._last = key, self._pack(features, lengths), features, lengths
         return self._last[1]
 
@@ -180,9 +189,9 @@ class LSTMs(nn.Module):
         return pack_padded_sequence(by_clip, lengths.cpu(), batch_first=True, enforce_sorted=False)
 
     def _projected(self, frames: torch.Tensor, alike: bool) -> torch.Tensor:
-        """(M, 4 · hidden, frames): what the frames add to the gates, of the standardised features.
+        """Return what the frames add to the gates, of the standardised features: (M, 4 · hidden, frames).
 
-        The weights are scaled instead of the features, which M networks would else hold M times.
+        The weights are scaled instead of the features, of which M copies would be in memory otherwise.
         """
         layer = self.from_input
         weight = layer.weight / self.spread[:, None]
@@ -194,15 +203,17 @@ class LSTMs(nn.Module):
 
 
 def _turned(clips: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """The frames of ``clips`` (B, T, F) from each one's last to its first; what stands behind stays there."""
+    """Reverse the frames of ``clips`` (B, T, F) from each one's last to its first; values after it do not
+    move.
+    """
     places, lengths = torch.arange(clips.shape[1]), lengths.cpu()[:, None]
     order = torch.where(places < lengths, lengths - 1 - places, places).to(clips.device)
     return clips.gather(1, order[:, :, None].expand_as(clips))
 
 
 class SeededDropout(nn.Module):
-    """Dropout of (M, B, ``hidden``) where each network's mask comes from its own seed, whichever networks are
-    beside it.
+    """Dropout of (M, B, ``hidden``) where each network's mask comes from its own seed, independently of the
+    others.
 
     A network drops the same states in the same step whether it is trained alone or with others. ``restart``
     begins the masks again.

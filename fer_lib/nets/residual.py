@@ -11,7 +11,7 @@ from fer_lib.nets.classifier import Classifier, PictureStandardisation, Sum, ini
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions with batch normalisation beside a shortcut; ReLU after their sum.
+    """Two 3×3 convolutions with batch normalisation, and a shortcut; ReLU after their sum.
 
     Float (B, ``before``, H, W) in; (B, ``width``, H/``stride``, W/``stride``) out, rounded up. Where the
     shape changes, the shortcut is a mean over ``stride`` × ``stride`` pixels and a 1×1 convolution with batch
@@ -52,7 +52,7 @@ class ResidualNet(Classifier):
 
     Layers, in order: ``standardise``, ``conv1``, ``norm1``, ``relu1``, ``stage1`` …, ``pool``, ``flatten``,
     ``dropout``, ``output``; a stage is a sequence of ``ResidualBlock``. Raises ParameterError as
-    ``Classifier`` says.
+    ``Classifier``.
     """
 
     any_size = True

@@ -12,16 +12,16 @@ class VGG(Classifier):
     """Four stages of two 3×3 convolutions, each with batch normalisation and ReLU, and 2×2 max pooling.
 
     Takes float pictures (B, 1, H, W) in [0, 1] with sides that are multiples of 8 from 16 on, and returns
-    logits (B, ``n_classes``). The stages have ``widths`` filters: 64, 128, 256, 512 as published.
-    Each of the last maps is averaged and classified from its mean; the authors put two dense layers of 4,096
-    neurons behind the maps instead, 25 million further parameters on 2×2 values per map. ``size`` only says
-    what the network is meant for, 40 pixels by its authors.
+    logits (B, ``n_classes``). The stages have ``widths`` filters: 64, 128, 256, 512 as published. Each of the
+    last maps is averaged and classified from its mean; the authors have two dense layers of 4,096 neurons
+    after the maps instead, 25 million further parameters on 2×2 values per map. ``size`` only says what the
+    network is meant for, 40 pixels by its authors.
 
     ``dropout`` acts on the input of ``output``. The initialisation is that of He et al. 2015.
 
     Layers, in order: ``standardise``, ``stage1`` … ``stage4``, ``pool``, ``flatten``, ``dropout``,
-    ``output``; a stage holds ``conv1``, ``norm1``, ``relu1``, ``conv2``, ``norm2``, ``relu2``, ``pool``.
-    Raises ParameterError as ``Classifier`` says.
+    ``output``; a stage consists of ``conv1``, ``norm1``, ``relu1``, ``conv2``, ``norm2``, ``relu2``,
+    ``pool``. Raises ParameterError as ``Classifier``.
     """
 
     any_size = True
@@ -51,7 +51,7 @@ class VGG(Classifier):
 def _stage(before: int, width: int) -> nn.Sequential:
     stage = nn.Sequential()
     for number, filters in ((1, before), (2, width)):
-        # No bias: the batch normalisation behind it has one.
+        # No bias: the batch normalisation after it has one.
         stage.add_module(f"conv{number}", nn.Conv2d(filters, width, 3, padding=1, bias=False))
         stage.add_module(f"norm{number}", nn.BatchNorm2d(width))
         stage.add_module(f"relu{number}", nn.ReLU())

@@ -24,7 +24,7 @@ def confusion_sums(
     labels, predictions : (N,) int arrays
         Class indices.
     clusters : (N,) int array
-        One code per subject; a code of its own for each picture without a subject label.
+        One code per subject; a separate code for each picture without a subject label.
     n_classes : int
 
     Returns

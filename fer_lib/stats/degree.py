@@ -112,7 +112,7 @@ def degree_and_distance(
     floor, measure, ceiling : Role
         Results on the same groups of people.
     same_networks : bool
-        Whether the same networks, in the same order, stand behind all three roles: different maps of one
+        Whether the same networks, in the same order, are in all three roles: different maps of one
         network, for instance. Else networks of different roles are independent.
     unit : str
         Unit of the distance.
