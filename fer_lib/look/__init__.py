@@ -1,1 +1,1 @@
-"""What drives the filters of a network, shown in the pixels of a face."""
+"""What activates the filters of a network, shown in the pixels of a face."""

@@ -1,13 +1,13 @@
-"""Methods that say which pixels made a neuron answer, all behind one call, and where a new one is registered.
+"""Methods that attribute a neuron's response to pixels, all with one signature, and the registry of methods.
 
-A method is a function ``explain(network, layer, pictures, rows, filters, positions)`` that returns maps
-(N, H, W), one for each of N neurons: that of filter ``filters[n]`` of ``layer`` at ``positions[n]`` (row and
-column in the layer's maps), asked about the picture ``pictures[rows[n]]``. ``pictures`` (M, H, W) are uint8.
-A map may have any sign and scale. ``@explainer("name")`` registers one; what is registered is put on trial by
-``look.judge`` and stands in the table of ``ferbook evaluate``.
+A method is a function ``explain(network, layer, pictures, rows, filters, positions)`` that returns maps (N,
+H, W), one for each of N neurons: that of filter ``filters[n]`` of ``layer`` at ``positions[n]`` (row and
+column in the layer's maps), for the picture ``pictures[rows[n]]``. ``pictures`` (M, H, W) are uint8. A map
+may have any sign and scale. ``@explainer("name")`` registers a method; ``look.judge`` tests all registered
+methods, and ``ferbook evaluate`` lists them.
 
-What has a gradient has it by the standardised picture, as the network's first layer sees it and as
-``look.deconvolution`` has it.
+Gradients are by the standardised picture, as the network's first layer sees it, like those of
+``look.deconvolution``.
 """
 
 import math
@@ -34,18 +34,19 @@ from fer_lib.nets.classifier import evaluating
 from ferbook.errors import ParameterError
 
 EXPLAINERS: dict[str, Explainer] = {}
-"""Name -> method, of all that are registered."""
+"""Name -> method, of all registered methods."""
 
 PATH_STEPS, NOISE_DRAWS, NOISE = 32, 5, 0.1
 """Points of the path of integrated gradients; draws of noise of the smooth gradient, and their standard
-deviation as a share of the spread of what is seen."""
+deviation relative to the range of the window.
+"""
 
 SQUARE, STRIDE = 4, 8
 """The square that occludes has a side of 1/4 of the window that a neuron sees, and moves by 1/8 of it."""
 
 
 def explainer(name: str) -> Callable[[Explainer], Explainer]:
-    """Register the method below as ``name``. Raises ParameterError where that is taken."""
+    """Register the method below as ``name``. Raises ParameterError if that is taken."""
     if name in EXPLAINERS:
         raise ParameterError(f"a method {name!r} is registered already; give yours another name")
     return lambda method: EXPLAINERS.setdefault(name, method)
@@ -60,7 +61,9 @@ for _rule in get_args(Method):
 
 
 def _in_windows(way_back: Callable[[WindowAnswers, torch.Tensor], torch.Tensor]) -> Explainer:
-    """The method that makes maps by ``way_back`` from neurons and the windows that they see, (P, 1, h, w)."""
+    """Return the method that makes maps by ``way_back`` from neurons and the windows that they see, (P, 1, h,
+    w).
+    """
 
     def explain(network, layer, pictures, rows, filters, positions) -> np.ndarray:
         at = (pictures, rows, filters, positions)
@@ -79,14 +82,16 @@ def _slope(answers: WindowAnswers, windows: torch.Tensor) -> torch.Tensor:
 @explainer("gradient_input")
 @_in_windows
 def _gradient_input(answers: WindowAnswers, windows: torch.Tensor) -> torch.Tensor:
-    """Shrikumar et al. 2016 (arXiv 1605.01713): the gradient times what is seen."""
+    """Shrikumar et al. 2016 (arXiv 1605.01713): the gradient times the input."""
     return _slope(answers, windows) * windows
 
 
 @explainer("integrated_gradients")
 @_in_windows
 def _integrated_gradients(answers: WindowAnswers, windows: torch.Tensor) -> torch.Tensor:
-    """Sundararajan et al. 2017 (arXiv 1703.01365), section 3, from no contrast, by midpoints."""
+    """Sundararajan et al. 2017 (arXiv 1703.01365), section 3, from a picture without contrast, by
+    midpoints.
+    """
     steps = (torch.arange(PATH_STEPS) + 0.5) / PATH_STEPS
     return sum(_slope(answers, float(step) * windows) for step in steps) / PATH_STEPS * windows
 
@@ -94,7 +99,9 @@ def _integrated_gradients(answers: WindowAnswers, windows: torch.Tensor) -> torc
 @explainer("smooth_gradient")
 @_in_windows
 def _smooth_gradient(answers: WindowAnswers, windows: torch.Tensor) -> torch.Tensor:
-    """Smilkov et al. 2017 (arXiv 1706.03825): the mean gradient over noise, the same for every picture."""
+    """Smilkov et al. 2017 (arXiv 1706.03825): the mean gradient over noise, the same noise for every
+    picture.
+    """
     samples = torch.randn(NOISE_DRAWS, *windows.shape[1:], generator=torch.Generator().manual_seed(0))
     noise = NOISE * samples.to(windows)
     spread = windows.amax((1, 2, 3), keepdim=True) - windows.amin((1, 2, 3), keepdim=True)
@@ -105,8 +112,8 @@ def _smooth_gradient(answers: WindowAnswers, windows: torch.Tensor) -> torch.Ten
 @_in_windows
 @torch.no_grad()
 def _occlusion(answers: WindowAnswers, windows: torch.Tensor) -> torch.Tensor:
-    """Zeiler & Fergus 2014, section 4.2: by how much a square without contrast lowers the answer, at each
-    pixel the mean over the squares that hide it.
+    """Zeiler & Fergus 2014, section 4.2: how much a square without contrast reduces the response, at each
+    pixel the mean over the squares that cover it.
     """
     side, step = max(windows.shape[-1] // SQUARE, 1), max(windows.shape[-1] // STRIDE, 1)
     starts = sorted({*range(0, windows.shape[-1] - side, step), windows.shape[-1] - side})
@@ -120,10 +127,10 @@ def _occlusion(answers: WindowAnswers, windows: torch.Tensor) -> torch.Tensor:
 
 
 class Neurons(nn.Module):
-    """Single neurons of ``layer`` as the output of a network, for methods that take a whole one.
+    """Single neurons of ``layer`` as the output of a network, for methods that need a whole one.
 
-    ``forward(seen, filters, rows, columns)``: what the neurons answer (P,) to standardised pictures
-    (P, 1, H, W), in filters and at places (P,) each.
+    ``forward(inputs, filters, rows, columns)`` returns the responses (P,) to standardised pictures (P, 1, H,
+    W), in filters and at places (P,) each.
     """
 
     def __init__(self, network: nn.Module, layer: str) -> None:
@@ -151,11 +158,12 @@ class Neurons(nn.Module):
 def in_whole(
     way_back: Callable[[Neurons, torch.Tensor, tuple[torch.Tensor, ...]], torch.Tensor],
 ) -> Explainer:
-    """The method that asks a whole network by ``way_back(neurons, inputs, at)``: maps (P, 1, H, W) of what
-    ``neurons(inputs, *at)`` answers to standardised pictures (P, 1, H, W), as Captum and Zennit take them.
+    """Return the method that makes maps (P, 1, H, W) with a whole network, by ``way_back(neurons, inputs,
+    at)``: ``neurons(inputs, *at)`` are the responses to standardised pictures (P, 1, H, W), as Captum and
+    Zennit take them.
 
-    What Captum names by modules needs modules: its guided backpropagation of a functional ReLU is a plain
-    gradient.
+    Where Captum replaces modules, the network needs modules: its guided backpropagation of a functional ReLU
+    is a plain gradient.
     """
 
     @torch.inference_mode(False)
@@ -178,7 +186,7 @@ def in_whole(
 
 @explainer("grad_cam")
 def _grad_cam(network, layer, pictures, rows, filters, positions) -> np.ndarray:
-    """Selvaraju et al. 2017 (arXiv 1610.02391), section 3, at the last rectified maps below the layer."""
+    """Selvaraju et al. 2017 (arXiv 1610.02391), section 3, at the last rectified maps before the layer."""
     way = way_to(network, layer, to_input(network, pictures[rows[:1]]))
     below = [each.name for each in way.values() if isinstance(each.module, nn.ReLU) and each.name != layer]
     if not below:
@@ -198,7 +206,7 @@ def _grad_cam(network, layer, pictures, rows, filters, positions) -> np.ndarray:
 
 
 def _control(name: str, network, layer, pictures, rows, filters, positions) -> np.ndarray:
-    """A map of ``look.localisation``, which knows nothing of the filter."""
+    """Return a map of ``look.localisation``, which does not depend on the filter."""
     field, size = receptive_field(network, layer), pictures.shape[1:]
     fields = receptive_fields(field.start + positions * field.stride, field.size, size)
     return control_maps(np.zeros((len(rows), *size)), pictures[rows], filters, fields=fields)[name]

@@ -1,10 +1,10 @@
 """Projections of single neurons to the picture: deconvolution (Zeiler & Fergus 2014), guided backpropagation,
 gradient.
 
-All three send a neuron's response down through the network that computed it and differ in the ReLUs only. So
-one backward pass serves them, with another rule for the ReLUs, and it runs on nothing but what the neuron
-sees: windows cut from the pictures, one per pair of a picture and a filter, and the windows of the maps below
-that belong to them.
+All three send a neuron's response back through the network that computed it and differ in the ReLUs only. So
+one backward pass serves all three, with another rule for the ReLUs, and it uses only what the neuron sees:
+windows cut from the pictures, one per pair of a picture and a filter, and the corresponding windows of the
+earlier maps.
 """
 
 from collections.abc import Sequence
@@ -23,23 +23,31 @@ from ferbook.errors import DataError, ParameterError, require_name
 Method = Literal["deconv", "guided", "gradient"]
 
 WHOLE_PICTURES = 32
-"""Pictures that pass through the whole network at a time where the places of the maxima are looked for."""
+"""Pictures that pass through the whole network at a time to find the places of the maxima."""
 
 AGREEMENT = {torch.float64: 1e-4, torch.float32: 1e-2}
 HALF_AGREEMENT = 0.1
-"""How far a response may be from the network's own, as a share of the largest, in these types of numbers and
-in shorter ones. A GPU multiplies float32 with 10 bits of precision unless told otherwise."""
+"""Largest difference of a response from the network's own, relative to the largest response, in these types
+and in shorter ones. A GPU multiplies float32 with 10 bits of precision by default.
+"""
 
 
 @dataclass(frozen=True)
 class Projections:
     """Signed pixel maps of P pairs of a picture and a filter, each on the receptive field of its neuron.
 
-    ``maps`` float32 (P, h, w): what comes down, by pixels of the standardised picture (as the network's first
-    layer sees it), zero beyond the picture's borders. ``corners`` int64 (P, 2): row and column of a map's
-    upper left pixel, negative where the field begins beyond the border. ``size``: height and width of the
-    pictures. ``responses`` float32 (P,): what each neuron answered. ``positions`` int64 (P, 2): the neurons'
-    rows and columns in the layer's maps.
+    Attributes
+    ----------
+    maps : (P, h, w) float32 array
+        By pixels of the standardised picture (as the network's first layer sees it), zero beyond its borders.
+    corners : (P, 2) int64 array
+        Row and column of a map's upper left pixel, negative where the field begins beyond the border.
+    size : tuple of int
+        Height and width of the pictures.
+    responses : (P,) float32 array
+        Of each neuron.
+    positions : (P, 2) int64 array
+        The neurons' rows and columns in the layer's maps.
     """
 
     maps: np.ndarray
@@ -52,7 +60,7 @@ class Projections:
         return len(self.maps)
 
     def whole(self, i: int | None = None) -> np.ndarray:
-        """The maps in place on pictures that are zero elsewhere: float32 (P, H, W), or (H, W) of pair ``i``
+        """Place the maps on pictures that are zero elsewhere: float32 (P, H, W), or (H, W) of pair ``i``
         alone.
         """
         if i is None:
@@ -68,8 +76,8 @@ class Projections:
 
 
 class _Deconv(torch.autograd.Function):
-    """Zeiler & Fergus 2014, section 2.1: what comes down is rectified like what went up, wherever the neuron
-    stood.
+    """Zeiler & Fergus 2014, section 2.1: the signal is rectified like the response, whatever the state of the
+    neuron.
     """
 
     @staticmethod
@@ -82,8 +90,8 @@ class _Deconv(torch.autograd.Function):
 
 
 def _guided(maps: torch.Tensor) -> torch.Tensor:
-    """Springenberg et al. 2015 (arXiv 1412.6806), section 3.4: rectified, and kept only where the neuron was
-    on.
+    """Springenberg et al. 2015 (arXiv 1412.6806), section 3.4: rectified, and only where the neuron was
+    active.
     """
     rectified = maps.relu()
     if rectified.requires_grad:
@@ -106,26 +114,51 @@ def project(
     method: Method = "deconv",
     chunk: int = 64,
 ) -> Projections:
-    """What of each picture ``rows[p]`` made the filter ``filters[p]`` of ``layer`` answer as it did, for P
-    pairs.
+    """Project responses of single neurons to the pixels of their pictures, for P pairs of a picture and a
+    filter.
 
-    ``pictures`` (M, H, W): uint8, or floats in [0, 1]. The neuron is that at ``positions[p]``, row and column
-    in the layer's map; by default the largest of the map (the first of several). Its response is put back at
-    its place, everything else in the layer is zero, and this goes down to the standardised picture: through a
-    convolution by its transpose, through batch normalisation by its scale, through a maximum to the pixel
-    that was largest (the switch), through a mean evenly, through a sum into both branches. Through a
-    ReLU ``deconv`` (Zeiler & Fergus 2014, section 2.1) sends what is positive of the signal,
-    ``gradient`` what meets a neuron that was on, ``guided`` (Springenberg et al. 2015) what is positive and
-    meets one. Biases do not enter. A neuron that was off (response ≤ 0) projects to exact zeros.
+    The response of the neuron is put in its place, the rest of the layer is zero, and this signal is sent
+    back to the standardised picture: through a convolution by its transpose, through batch normalisation by
+    its scale, through a maximum to the pixel that was largest (the switch), through a mean evenly, through a
+    sum into both branches. Biases are not used. A neuron that was inactive (response ≤ 0) projects to exact
+    zeros.
 
-    Only the receptive fields are computed, ``chunk`` pairs at a time, which bounds the memory; with given
-    ``positions`` no picture passes whole, but the first to check. Computed from the modules' weights where
-    ``model`` lies, in its own type. The network is left as it was.
+    Only the receptive fields are computed. With given ``positions`` no picture passes through the whole
+    network but the first, as a check. The network does not change.
 
-    Raises ParameterError for an unknown method, layer, filter, row or position, for a module or function on
-    the way that there is no rule for, naming it, and where the modules on the way do not account for the
-    layer's values; DataError where there is no pair, or an activation is not a finite number,
-    naming the picture.
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Its weights are used on its own device and in its own type.
+    layer : str
+        Dotted name.
+    pictures : (M, H, W) array
+        uint8, or floats in [0, 1].
+    rows : (P,) int array
+        The picture of each pair.
+    filters : (P,) int array
+        The filter of each pair.
+    positions : (P, 2) int array, optional
+        Row and column of the neurons in the layer's maps; by default the largest value of the map (the first
+        of equal ones).
+    method : str
+        The rule for a ReLU: ``deconv`` (Zeiler & Fergus 2014, section 2.1) passes the positive signal,
+        ``gradient`` the signal at active neurons, ``guided`` (Springenberg et al. 2015) the positive signal
+        at active neurons.
+    chunk : int
+        Pairs that are computed at a time, which bounds the memory.
+
+    Returns
+    -------
+    Projections
+
+    Raises
+    ------
+    ParameterError
+        An unknown method, layer, filter, row or position; a module or function on the path for which there is
+        no rule, naming it; or modules on the path that do not account for the layer's values.
+    DataError
+        There is no pair, or an activation is not finite, naming the picture.
     """
     require_name("method", method, RELU_RULES)
     if not len(rows):
@@ -154,9 +187,9 @@ def project(
 
 
 def _send_down(answers: WindowAnswers, windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Maps (P, h, w) and responses (P,) of the neurons that see ``windows``."""
+    """Return maps (P, h, w) and responses (P,) of the neurons that see ``windows``."""
     responses = answers(windows.requires_grad_())
-    # Where the neuron was off, nothing is put back.
+    # Of an inactive neuron nothing is sent back.
     (maps,) = torch.autograd.grad(responses, windows, responses.detach().clamp(min=0))
     return maps[:, 0], responses
 
@@ -164,7 +197,7 @@ def _send_down(answers: WindowAnswers, windows: torch.Tensor) -> tuple[torch.Ten
 def _maxima(
     model: nn.Module, layer: str, pictures: np.ndarray, rows: np.ndarray, filters: np.ndarray
 ) -> np.ndarray:
-    """Row and column (P, 2) of the largest value of each pair's map."""
+    """Return row and column (P, 2) of the largest value in each pair's map."""
     positions = np.zeros((len(rows), 2), np.int64)
     unique = np.unique(rows)
     for start in range(0, len(unique), WHOLE_PICTURES):
@@ -183,7 +216,7 @@ def _check_account(
 ) -> None:
     """Compare the responses to the first pair's picture with the network's own.
 
-    A hook that changes maps, or a module whose call does more than its kind says, would else pass unnoticed.
+    Otherwise a hook that changes maps, or a module whose call does more than its type, would not be noticed.
     """
     rows, filters, positions = pairs
     first = rows[0]
@@ -205,8 +238,8 @@ def _check_account(
 def _indices(
     what: str, numbers: Sequence[int] | np.ndarray, shape: tuple[int, ...], limits: int | tuple[int, ...]
 ) -> np.ndarray:
-    """``numbers`` as int64 of ``shape``, a number or a row per pair. Raises ParameterError for another shape,
-    what is no whole number and, naming the pair, what is not from 0 to below ``limits``.
+    """Return ``numbers`` as int64 of ``shape``, a number or a row per pair. Raises ParameterError for another
+    shape or type and, naming the pair, for numbers that are not from 0 to below ``limits``.
     """
     indices = np.asarray(numbers)
     if indices.shape != shape or indices.dtype.kind not in "iu":

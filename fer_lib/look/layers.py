@@ -1,4 +1,4 @@
-"""The layers of a network that hold feature maps: their names, and how a picture reaches them."""
+"""The layers of a network that have feature maps: their names, and the path of a picture to them."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -12,27 +12,32 @@ from fer_lib.nets.classifier import Classifier, evaluating
 from ferbook.errors import ParameterError, nearest_name
 
 PICTURE = -1
-"""Stands for the picture as the network sees it, standardised, where otherwise the number of a call stands.
-"""
+"""The standardised picture, as an input where otherwise a call is given by its number."""
 
 TIED = {torch.float64: 1e-6, torch.float32: 1e-6}
-"""Values of a map that differ by less than this share of its largest are equal up to rounding: the same share
-wherever float32 and float64 are to choose alike. In shorter
-numbers so many are that none is told apart."""
+"""Values of a map that differ by less than this proportion of its largest are equal up to rounding: the same
+wherever float32 and float64 must select alike. In shorter types too many values would be equal, so there is
+no such rule.
+"""
 
 TRIED_SIZE = 64
-"""Side in pixels of the black picture that shows the layers of a network that does not say for what size it
-was built.
-"""
+"""Side in pixels of the black picture that reveals the layers of a network that does not record its size."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a module without children while a picture passed through the network.
+    """One call of a module without children while a picture passes through the network.
 
-    ``name`` is dotted, as in ``named_modules``. ``inputs`` says of each tensor that the module was given what
-    made it: the number of an earlier call, ``PICTURE``, or None of a function that worked outside all
-    modules. ``given`` and ``shape`` are the shapes of its first input and of its output.
+    Attributes
+    ----------
+    name : str
+        Dotted, as in ``named_modules``.
+    module : torch.nn.Module
+    inputs : tuple of int or None
+        The origin of each input tensor: the number of an earlier call, ``PICTURE``, or None for a function
+        outside all modules.
+    given, shape : tuple of int
+        Shapes of its first input and of its output.
     """
 
     name: str
@@ -43,15 +48,16 @@ class Call:
 
 
 class _Recorder:
-    """Sees every call of a module without children.
+    """Records every call of a module without children.
 
-    A tensor is known by its identity and version, so that a change in place between two modules is noticed.
+    A tensor is identified by its identity and version, so that a change in place between two modules is
+    noticed.
     """
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.makers: dict[tuple[int, int], int] = {}
-        self.kept: list[torch.Tensor] = []  # none may be freed: an identity would be given twice
+        self.kept: list[torch.Tensor] = []  # none may be freed: an identity would be used twice
         self.entered: list[tuple[tuple[int | None, ...], tuple[int, ...]]] = []
 
     def made_by(self, tensor: torch.Tensor, maker: int) -> None:
@@ -71,15 +77,15 @@ class _Recorder:
 
 
 def standardiser(model: nn.Module) -> nn.Module:
-    """What makes of a picture in [0, 1] the one that the first layer sees: a ``Classifier``'s first module,
-    elsewhere nothing.
+    """Return the module that standardises pictures in [0, 1]: the first module of a ``Classifier``, else an
+    identity.
     """
     return next(model.children()) if isinstance(model, Classifier) else nn.Identity()
 
 
 def to_input(model: nn.Module, pictures: np.ndarray) -> torch.Tensor:
-    """``pictures`` (M, H, W), uint8 or floats in [0, 1], as ``model`` takes them: (M, 1, H, W) in [0, 1], in
-    its type of numbers and on its device. Raises ParameterError for other whole numbers.
+    """Convert ``pictures`` (M, H, W), uint8 or floats in [0, 1], to the input of ``model``: (M, 1, H, W) in
+    [0, 1], in its type and on its device. Raises ParameterError for other whole numbers.
     """
     if pictures.dtype != np.uint8 and not np.issubdtype(pictures.dtype, np.floating):
         raise ParameterError(f"pictures of {pictures.dtype}: give uint8, or floats from 0 to 1")
@@ -91,11 +97,23 @@ def to_input(model: nn.Module, pictures: np.ndarray) -> torch.Tensor:
 def maps_of(
     model: nn.Module, name: str, pictures: torch.Tensor, dtype: torch.dtype | None = None
 ) -> torch.Tensor:
-    """What the module ``name`` puts out, (B, K, h, w), while ``pictures`` (B, 1, H, W) of the network's type
-    and device pass; in evaluation mode, computed in ``dtype`` (None: the type of the weights).
+    """Return the output of the module ``name`` for ``pictures``.
 
-    The hook is gone and each module's mode is restored afterwards, whatever happens. Of a module that works
-    several times: what it put out first.
+    Evaluation mode and hook end afterwards, also after an exception. For a module that is called several
+    times, the output of its first call.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    name : str
+    pictures : (B, 1, H, W) tensor
+        Of the network's type and device.
+    dtype : torch.dtype, optional
+        Type of the computation; by default that of the weights.
+
+    Returns
+    -------
+    (B, K, h, w) tensor
     """
 
     def leave(_: nn.Module, __: object, output: torch.Tensor) -> None:
@@ -112,8 +130,8 @@ def maps_of(
 
 
 def extrema(maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The largest value of each of ``maps`` (…, h, w), and its place among the h·w: of places that are equal
-    up to rounding (``TIED``) the first, so that the order in which a processor adds up does not choose.
+    """Return the largest value of each of ``maps`` (…, h, w), and its place among the h·w: of places that are
+    equal up to rounding (``TIED``) the first, so that the order in which a processor adds does not decide.
     """
     flat = maps.flatten(-2)
     largest = flat.amax(-1, keepdim=True)
@@ -122,14 +140,14 @@ def extrema(maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 class _Enough(Exception):
-    """Thrown by a hook, with what its module puts out: nobody asks for the layers behind it."""
+    """Raised by a hook with the output of its module: later layers are not needed."""
 
 
 def trace(model: nn.Module, pictures: torch.Tensor) -> tuple[Call, ...]:
-    """The calls of all modules without children, in order, while ``pictures`` (B, 1, H, W) pass through
-    ``model``.
+    """Record the calls of all modules without children, in order, while ``pictures`` (B, 1, H, W) pass
+    through ``model``.
 
-    In evaluation mode; the hooks are gone and each module's mode is restored afterwards, whatever happens.
+    Evaluation mode and hooks end afterwards, also after an exception.
     """
     recorder = _Recorder()
     _record(model, pictures, recorder)
@@ -150,7 +168,7 @@ def _record(model: nn.Module, pictures: torch.Tensor, recorder: _Recorder) -> No
                 stack.callback(hook.remove)
 
         for name, module in model.named_modules():
-            # An empty sequence, such as the shortcut of a residual block, hands on what it is given.
+            # An empty sequence, such as the shortcut of a residual block, returns its input.
             if not any(module.children()) and not isinstance(module, nn.Sequential) and module not in inside:
                 watch(name, module)
         if isinstance(model, Classifier):
@@ -161,10 +179,10 @@ def _record(model: nn.Module, pictures: torch.Tensor, recorder: _Recorder) -> No
         model(pictures)
 
 
-@torch.inference_mode(False)  # where its tensors would carry no version
+@torch.inference_mode(False)  # where its tensors would have no version
 def example_picture(model: nn.Module) -> torch.Tensor:
-    """One black picture (1, channels, side, side) of a size that the network takes, in its type and on its
-    device.
+    """Return a black picture (1, channels, side, side) of a size that the network accepts, in its type and on
+    its device. Raises ParameterError for a network without a convolution.
     """
     side = model.arguments["size"] if isinstance(model, Classifier) else TRIED_SIZE
     first = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
@@ -176,23 +194,23 @@ def example_picture(model: nn.Module) -> torch.Tensor:
 
 
 def example_calls(model: nn.Module) -> tuple[Call, ...]:
-    """The calls that put out feature maps (B, K, H, W), in order, while a black picture passes through
-    ``model``: of ``conv1``, ``relu1``, ``pool1``, …, or ``stage1.0.relu2`` of a residual net; not of what
-    standardises the picture. Raises ParameterError where ``model`` has no convolution.
+    """Record the calls that return feature maps (B, K, H, W), in order, while a black picture passes through
+    ``model``: ``conv1``, ``relu1``, ``pool1``, …, or ``stage1.0.relu2`` of a residual net; not those that
+    standardise the picture. Raises ParameterError for a network without a convolution.
     """
     recorder = _Recorder()
     try:
         _record(model, example_picture(model), recorder)
     except RuntimeError:
-        # Dense layers that were built for another size stop the picture; all feature maps came before them.
+        # Dense layers that were built for another size reject the picture; all feature maps are before them.
         if isinstance(model, Classifier):
             raise
     return tuple(call for call in recorder.calls if len(call.shape) == 4)
 
 
 def find_layer(model: nn.Module, name: str, *, once: bool = False) -> nn.Module:
-    """The module called ``name``, of one of ``example_calls``; else ParameterError that lists them and says
-    which is nearest. With ``once`` it must not work more than once while a picture passes.
+    """Return the module ``name`` of one of ``example_calls``; else raise ParameterError that lists them and
+    gives the nearest. With ``once`` it must not be called more than once while a picture passes.
     """
     _require_layer(model, name, example_calls(model), once=once)
     return model.get_submodule(name)
@@ -215,10 +233,21 @@ def _require_layer(model: nn.Module, name: str, calls: Sequence[Call], *, once: 
 
 
 def last_conv(model: nn.Module) -> str:
-    """The layer that the papers look at: the ReLU that follows the last convolution.
+    """Return the name of the layer that the papers examine: the ReLU that follows the last convolution.
 
-    ``relu3`` of the zero-bias CNN. The convolution's own name where no ReLU on feature maps follows it.
-    Raises ParameterError where ``model`` has no convolution.
+    Parameters
+    ----------
+    model : torch.nn.Module
+
+    Returns
+    -------
+    str
+        ``relu3`` for the zero-bias CNN. The convolution itself if no ReLU on feature maps follows it.
+
+    Raises
+    ------
+    ParameterError
+        ``model`` has no convolution.
     """
     calls = example_calls(model)
     last = max(i for i, call in enumerate(calls) if isinstance(call.module, nn.Conv2d))
@@ -227,10 +256,10 @@ def last_conv(model: nn.Module) -> str:
 
 
 def way_to(model: nn.Module, layer: str, pictures: torch.Tensor) -> dict[int, Call]:
-    """The calls that ``layer`` is computed from, itself the last, by their numbers in ``trace``.
+    """Record the calls from which ``layer`` is computed, itself the last, by their numbers in ``trace``.
 
-    ``pictures`` (B, 1, H, W) pass once. Raises ParameterError for an unknown layer, for one that works more
-    than once in a pass, and where anything on the way was made by a function instead of a module.
+    ``pictures`` (B, 1, H, W) pass once. Raises ParameterError for an unknown layer, for one that is called
+    more than once in a pass, and if anything on the path was computed by a function instead of a module.
     """
     calls = trace(model, pictures)
     _require_layer(model, layer, calls)

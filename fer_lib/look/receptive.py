@@ -1,10 +1,10 @@
-"""What a neuron of a layer sees of the picture, and of every map on the way to it; and what neurons are
-computed from, and nothing else: windows of the picture and of each of those maps.
+"""The receptive field of a neuron in the picture and in every map on the path to it; and neurons computed
+from nothing but these windows of the picture and of each of those maps.
 
-Many neurons at a time, at different places. A module works on its windows without padding, since they are
-large enough to hold what lies beyond a map's borders; that is filled in, with what the module would pad with,
-wherever the module looks across a border. What of it comes out in between counts for nothing: no neuron
-inside a map depends on it.
+Many neurons are computed at a time, at different places. A module is applied to its windows without padding,
+since they are large enough to include what lies beyond a map's borders; that part is filled with the padding
+of the module, wherever it reaches across a border. Intermediate values beyond the borders have no effect: no
+neuron inside a map depends on them.
 """
 
 import math
@@ -28,9 +28,9 @@ SLIDING = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
 @dataclass(frozen=True)
 class ReceptiveField:
     """Unit (r, c) of a layer sees rows ``start + r·stride`` … ``start + r·stride + size - 1``, and columns by
-    c alike.
+    c in the same way.
 
-    In pixels of the picture, or places of a map below. ``start`` is negative where maps are padded: what lies
+    In pixels of the picture, or places of an earlier map. ``start`` is negative where maps are padded: the
     outside counts as zero.
     """
 
@@ -41,7 +41,7 @@ class ReceptiveField:
 
 @dataclass(frozen=True)
 class Sliding:
-    """How a module slides over its input: all in pixels of that input, alike for rows and columns.
+    """How a module slides over its input: all in pixels of that input, the same for rows and columns.
 
     ``straddles``: a neuron may see beyond the input's borders.
     """
@@ -53,7 +53,7 @@ class Sliding:
     straddles: bool = False
 
     def below(self, field: ReceptiveField) -> ReceptiveField:
-        """What is seen of the module's input where ``field`` is seen of its output."""
+        """Return the field in the module's input of a ``field`` in its output."""
         return ReceptiveField(
             (field.size - 1) * self.stride + self.dilation * (self.kernel - 1) + 1,
             field.stride * self.stride,
@@ -62,11 +62,11 @@ class Sliding:
 
 
 def sliding(call: Call) -> Sliding:
-    """How ``call``'s module slides. Raises ParameterError, naming it, where there is no rule to go back
-    through it.
+    """Return how the module of ``call`` slides. Raises ParameterError, naming it, if there is no rule for
+    it.
     """
     module = call.module
-    kind = type(module)  # not isinstance: a child's forward may be another one
+    kind = type(module)  # not isinstance: a child may have another forward
     # Without running statistics a picture's maps would depend on its batch.
     plain = {"padding_mode": "zeros", "divisor_override": None, "track_running_stats": True}
     if any(getattr(module, name, value) != value for name, value in plain.items()):
@@ -100,7 +100,7 @@ def _square(call: Call, name: str) -> int:
 
 
 def _part(call: Call) -> int:
-    """Side of the equal squares into which an adaptive mean cuts its input."""
+    """Return the side of the equal squares into which an adaptive mean divides its input."""
     sides = {(before, after) for before, after in zip(call.given[2:], call.shape[2:], strict=True)}
     kernels = {before // after for before, after in sides}
     if len(kernels) > 1 or any(before % after for before, after in sides):
@@ -109,11 +109,11 @@ def _part(call: Call) -> int:
 
 
 def fields_below(way: dict[int, Call]) -> dict[int, ReceptiveField]:
-    """What one neuron of the last call of ``way`` sees of the output of every call, and of the picture
-    (``PICTURE``).
+    """Return the field of one neuron of the last call of ``way`` in the output of every call, and in the
+    picture (``PICTURE``).
 
-    Where several calls use one map, the smallest field that covers what each of them sees. Raises
-    ParameterError as ``sliding`` does.
+    If several calls use one map, the smallest field that includes those of all. Raises ParameterError as
+    ``sliding``.
     """
     last = max(way)
     fields = {last: ReceptiveField(1, 1, 0)}
@@ -134,12 +134,13 @@ def _union(call: Call, one: ReceptiveField, other: ReceptiveField) -> ReceptiveF
 
 
 def receptive_field(model: nn.Module, layer: str) -> ReceptiveField:
-    """What one neuron of ``layer`` sees of the picture, in pixels: the union over all branches.
+    """Return the receptive field of one neuron of ``layer`` in the picture, in pixels: the union over all
+    branches.
 
-    For pictures of the size that ``model`` was built for (it matters to means of whole maps only), after its
-    standardisation, which looks at 5×5 pixels in the zero-bias CNN and at the whole picture in the others.
-    Raises ParameterError for an unknown layer (listing all), and for modules on the way whose reach is not
-    known.
+    For pictures of the size for which ``model`` was built (it matters only for means of whole maps), after
+    its standardisation, which uses 5×5 pixels in the zero-bias CNN and the whole picture in the others.
+    Raises ParameterError for an unknown layer (listing all), and for modules on the path whose reach is
+    unknown.
     """
     return fields_below(way_to(model, layer, example_picture(model)))[PICTURE]
 
@@ -150,11 +151,11 @@ ReLURule = Callable[[torch.Tensor], torch.Tensor]
 def cut(
     pictures: torch.Tensor, which: torch.Tensor, field: ReceptiveField, places: torch.Tensor
 ) -> torch.Tensor:
-    """What ``field`` covers of ``pictures[which]`` (P of them, of (M, 1, H, W)) for neurons at ``places`` (P,
-    2): (P, 1, size, size).
+    """Cut windows from pictures: for neurons at ``places`` (P, 2), ``field`` of ``pictures[which]`` (P of
+    them, of (M, 1, H, W)): (P, 1, size, size).
 
-    Beyond the borders stands anything: only modules that pad look there, and ``neurons`` fills in what they
-    pad with.
+    Values beyond the borders are arbitrary: only modules that pad read them, and ``neurons`` replaces them by
+    the padding.
     """
     steps = _steps(field, places)
     sides = torch.tensor(pictures.shape[2:], device=places.device)[:, None]
@@ -170,10 +171,10 @@ def neurons(
     places: torch.Tensor,
     relu: ReLURule,
 ) -> torch.Tensor:
-    """The neurons at ``places`` (P, 2) of the last layer of ``way``, of every filter: (P, K).
+    """Compute the neurons at ``places`` (P, 2) of the last layer of ``way``, of every filter: (P, K).
 
-    ``windows`` (P, 1, size, size) as ``cut`` gives them; ``fields`` from ``fields_below``. Every ``nn.ReLU``
-    is replaced by ``relu``, whose gradient may be another one; the weights are taken as constants.
+    ``windows`` (P, 1, size, size) as of ``cut``; ``fields`` from ``fields_below``. Every ``nn.ReLU`` is
+    replaced by ``relu``, whose gradient may differ; the weights are constants.
     """
     values = {PICTURE: windows}
     for number, call in way.items():
@@ -198,10 +199,10 @@ Explainer = Callable[[nn.Module, str, np.ndarray, np.ndarray, np.ndarray, np.nda
 """A method of attribution, see ``look.attribution``."""
 
 WindowAnswers = Callable[[torch.Tensor], torch.Tensor]
-"""What P neurons answer (P,) to the windows (P, 1, h, w) that they see of the standardised pictures."""
+"""The responses (P,) of P neurons to the windows (P, 1, h, w) of the standardised pictures that they see."""
 
 NEURONS_AT_ONCE = 64
-"""Neurons that are asked at a time."""
+"""Neurons that are computed at a time."""
 
 
 @torch.inference_mode(False)  # where tensors could not carry gradients
@@ -252,15 +253,15 @@ def computed_in_windows(
 
 
 def answers_at(network: nn.Module, layer: str, *inputs: np.ndarray) -> np.ndarray:
-    """float32 (N,): what neurons answer, by the arguments of every method: pictures, rows, filters and
-    positions.
+    """Return the responses of neurons, float32 (N,), by the arguments of every method: pictures, rows,
+    filters and positions.
     """
     compute = torch.no_grad()(lambda answers, windows: (answers(windows),))
     return computed_in_windows(compute, network, layer, *inputs)[0][0]
 
 
 def _steps(field: ReceptiveField, places: torch.Tensor) -> torch.Tensor:
-    """Rows and columns that ``field`` covers for neurons at ``places`` (P, 2): (P, 2, size)."""
+    """Return the rows and columns of ``field`` for neurons at ``places`` (P, 2): (P, 2, size)."""
     return (field.start + places * field.stride)[..., None] + torch.arange(field.size, device=places.device)
 
 
@@ -271,8 +272,8 @@ def _fenced(
     size: tuple[int, ...],
     value: float = 0,
 ) -> torch.Tensor:
-    """``windows`` (P, K, s, s) that ``field`` covers of maps of ``size``, with ``value`` in place of what
-    lies beyond these.
+    """Replace by ``value`` what lies beyond maps of ``size`` in ``windows`` (P, K, s, s), cut from these by
+    ``field``.
     """
     steps = _steps(field, places)
     outside = (steps < 0) | (steps >= torch.tensor(size, device=places.device)[:, None])
@@ -280,15 +281,14 @@ def _fenced(
         return windows
     rows, columns = outside.unbind(1)
     beyond = (rows[:, :, None] | columns[:, None, :])[..., None]
-    # With the filters last in memory, before and after: else all further maps would lie the other way, which
-    # is slower.
+    # With the filters last in memory, before and after: else all further maps would have the slower format.
     return windows.permute(0, 2, 3, 1).masked_fill(beyond, value).permute(0, 3, 1, 2)
 
 
 def _passed(
     call: Call, inputs: list[torch.Tensor], relu: ReLURule, field: ReceptiveField, places: torch.Tensor
 ) -> torch.Tensor:
-    """What ``call``'s module makes of windows of its input, without padding: they hold what lies beyond
+    """Apply the module of ``call`` to windows of its input, without padding: they include what lies beyond
     borders.
     """
     module, maps, slide = call.module, inputs[0], sliding(call)
@@ -320,13 +320,12 @@ def _passed(
 
 
 def _maxima(maps: torch.Tensor, slide: Sliding) -> torch.Tensor:
-    """The largest value of each window of ``maps`` (P, K, h, w), whose signal goes back to one place: of
-    values that are equal up to rounding the first by its place in a kernel's square.
+    """Return the largest value of each window of ``maps`` (P, K, h, w), whose gradient goes to one place: of
+    values that are equal up to rounding, the first by its place in a kernel's square.
 
-    Weights kept in whole numbers and pictures of whole numbers make values that are equal, and the order in
-    which a processor adds up would make one of them the largest, and so decide the map. So each place costs
-    ``TIED`` of the largest value more than the one before: more than what rounding costs, and less than any
-    difference that matters.
+    Weights stored as whole numbers and pictures of whole numbers give equal values, and the order in which a
+    processor adds would make one of them the largest, and so decide the map. So ``TIED`` of the largest value
+    is subtracted for each place before: more than rounding errors, and less than any difference that matters.
     """
     pool = partial(
         F.max_pool2d, kernel_size=slide.kernel, stride=slide.stride, padding=0, dilation=slide.dilation
@@ -340,10 +339,10 @@ def _maxima(maps: torch.Tensor, slide: Sliding) -> torch.Tensor:
 
 
 def _product_of_patches(module: nn.Conv2d, slide: Sliding, maps: torch.Tensor) -> torch.Tensor:
-    """The convolution of one grey map as a matrix product, which is about three times as fast on a CPU, both
-    ways.
+    """Compute the convolution of one grey map as a matrix product, which is about three times as fast on a
+    CPU, forwards and backwards.
 
-    The filters come last in memory, as the modules behind like it: the maxima take a sixth of the time.
+    The filters come last in memory, as the next modules prefer: the maxima take a sixth of the time.
     """
     patches = F.unfold(maps, slide.kernel, slide.dilation, 0, slide.stride).transpose(1, 2)
     values = patches @ module.weight.detach().flatten(1).T
@@ -354,15 +353,14 @@ def _product_of_patches(module: nn.Conv2d, slide: Sliding, maps: torch.Tensor) -
 
 
 def _counted(call: Call, slide: Sliding, field: ReceptiveField, places: torch.Tensor) -> torch.Tensor:
-    """By how many pixels a mean near the border is divided: (P, 1, size, size), as ``nn.AvgPool2d`` counts
-    them.
+    """Return the number of pixels by which a mean near the border is divided: (P, 1, size, size), as
+    ``nn.AvgPool2d`` counts them.
     """
     sides = torch.tensor(call.given[2:], device=places.device)[:, None]
     first = _steps(field, places) * slide.stride - slide.padding
     end = (first + slide.kernel).minimum(sides + slide.padding)
     if not call.module.count_include_pad:
         first, end = first.clamp(min=0), end.minimum(sides)
-    # A window may hold places beyond the map, which see no pixel at all: their signal is zero, and stays so
-    # if divided by one.
+    # A window may include places beyond the map, which see no pixel: their signal is 0, also divided by 1.
     rows, columns = (end - first).clamp(min=1).unbind(1)
     return (rows[:, :, None] * columns[:, None, :])[:, None]

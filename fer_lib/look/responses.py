@@ -1,9 +1,10 @@
-"""The maximal response of every filter to every picture, the pictures that drive it most, and the filters'
-ranking; and a layer looked at through these pictures, which the atlas and the figures are drawn from.
+"""The maximal response of every filter to every picture, the pictures with the largest responses, and the
+ranking of filters; and a view of a layer through these pictures, from which the atlas and the figures are
+drawn.
 
 A filter's **maximal response** m to a picture is the largest value of its feature map (Khorrami et al. 2015,
-section 4; Zhu et al. 2019 call it the map's extremum); its **position** is where in the map that value
-stands.
+section 4; Zhu et al. 2019 call it the map's extremum); its **position** is the place of that value in the
+map.
 """
 
 from dataclasses import dataclass
@@ -24,11 +25,18 @@ from ferbook.errors import DataError
 
 @dataclass(frozen=True)
 class Responses:
-    """What ``maximal_responses`` finds at one ``layer`` with K filters, of N pictures.
+    """Maximal responses of a ``layer`` with K filters to N pictures.
 
-    ``maxima`` float32 (N, K): m of each picture and filter, on the scale of the layer's output. ``positions``
-    int16 (N, K, 2): row and column of the maximum in the map, the first in reading order of equal ones, so
-    (0, 0) where a rectified map is all zero. ``map_size``: height and width of a map.
+    Attributes
+    ----------
+    layer : str
+    maxima : (N, K) float32 array
+        m of each picture and filter, on the scale of the layer's output.
+    positions : (N, K, 2) int16 array
+        Row and column of the maximum in the map, the first in reading order of equal ones, so (0, 0) where a
+        rectified map is all zero.
+    map_size : tuple of int
+        Height and width of a map.
     """
 
     layer: str
@@ -46,15 +54,34 @@ def maximal_responses(
     batch_size: int = 32,
     dtype: torch.dtype | None = None,
 ) -> Responses:
-    """The largest value and its place of every feature map of ``layer``, by its dotted name, for every
-    picture of ``faces``.
+    """Compute the largest value and its place in every feature map of ``layer``, for every picture of
+    ``faces``.
 
-    Only (N, K) values are kept, and nothing behind the layer is computed. The network is asked in evaluation
-    mode, on ``device`` (None: where it is), and computes in ``dtype`` (None: the type of its weights);
-    afterwards its mode, place and hooks are as they were, also after an exception.
+    Later layers are not computed. The network is in evaluation mode; afterwards its mode, device and hooks
+    are as before, also after an exception.
 
-    Raises ParameterError for an unknown layer (listing all), or one that works more than once per pass;
-    DataError for an empty face set, and for NaN or infinite responses (it names layer, filter and picture).
+    Parameters
+    ----------
+    model : torch.nn.Module
+    faces : FaceSet
+    layer : str
+        Dotted name.
+    device : torch.device or str, optional
+        By default that of the model.
+    batch_size : int
+    dtype : torch.dtype, optional
+        Type of the computation; by default that of the weights.
+
+    Returns
+    -------
+    Responses
+
+    Raises
+    ------
+    ParameterError
+        An unknown layer (listing all), or one that is called more than once per pass.
+    DataError
+        An empty face set, or NaN or infinite responses; names layer, filter and picture.
     """
     if not len(faces):
         raise DataError(f"face set {faces.name!r} holds no picture to evaluate the network on")
@@ -83,12 +110,22 @@ def maximal_responses(
 
 
 def top_pictures(responses: Responses, subjects: np.ndarray | pd.Series, count: int = 9) -> np.ndarray:
-    """The ``count`` pictures that drive each filter most, strongest first, at most one of each subject: int64
-    (K, ``count``).
+    """Find the ``count`` pictures with the largest response of each filter, at most one of each subject.
 
-    ``subjects`` (N,) as in the table of the face set; a picture with an empty subject counts as a subject of
-    its own. Without the limit the nine strongest are often frames of one sequence. Equal responses stand in
-    the pictures' order; -1 fills up where there are fewer pictures that drive the filter above zero.
+    Without this limit the nine largest are often frames of one sequence.
+
+    Parameters
+    ----------
+    responses : Responses
+    subjects : (N,) array or pandas.Series
+        As in the table of the face set; a picture with an empty subject counts as a separate subject.
+    count : int
+
+    Returns
+    -------
+    (K, ``count``) int64 array
+        Indices of pictures, the largest response first, equal ones in the order of the pictures; -1 where
+        fewer pictures have a response above zero.
     """
     n, k = responses.maxima.shape
     names = np.asarray(subjects, dtype=object)
@@ -106,18 +143,24 @@ def top_pictures(responses: Responses, subjects: np.ndarray | pd.Series, count: 
 
 
 def rank_filters(responses: Responses, top: np.ndarray) -> pd.DataFrame:
-    """One row per filter, the one with the highest response first, as Khorrami et al. 2015 chose the ten that
-    they show.
+    """Rank filters by their largest response, as Khorrami et al. 2015 selected the ten that they show.
 
-    ``top`` (K, count) is what ``top_pictures`` gave. Columns: ``filter``; ``strongest``, its largest response
-    to any picture; ``pictures``, how many top pictures it has; ``mean_top``, its mean response to them;
-    ``mean``, that to all pictures; ``share_active``, the share of pictures with a response above 0;
-    ``selectivity``, the lifetime sparseness (Vinje and Gallant 2000) of the responses r, negative ones
-    counted as 0: (1 − mean(r)² / mean(r²)) / (1 − 1/N), which is 0 for equal responses to all pictures and 1
-    for a response to only one.
+    Parameters
+    ----------
+    responses : Responses
+    top : (K, count) int array
+        As of ``top_pictures``.
 
-    A filter that never responds is listed last, with 0 ``pictures``, and NaN for ``mean_top`` and
-    ``selectivity``. Filters of equal strength stand in order of their number.
+    Returns
+    -------
+    pandas.DataFrame
+        One row per filter, the strongest first, equal ones by number: ``filter``; ``strongest``, its largest
+        response to any picture; ``pictures``, how many top pictures it has; ``mean_top``, its mean response
+        to them; ``mean``, that to all pictures; ``share_active``, the proportion of pictures with a response
+        above 0; ``selectivity``, the lifetime sparseness (Vinje and Gallant 2000) of the responses r,
+        negative ones counted as 0: (1 − mean(r)² / mean(r²)) / (1 − 1/N), which is 0 for equal responses to
+        all pictures and 1 for a response to only one. A filter that never responds is last, with 0
+        ``pictures``, and NaN for ``mean_top`` and ``selectivity``.
     """
     maxima = responses.maxima.astype(np.float64)
     n, k = maxima.shape
@@ -146,8 +189,17 @@ def rank_filters(responses: Responses, top: np.ndarray) -> pd.DataFrame:
 class LayerView:
     """The K filters of a layer, their responses to N pictures, and P projections of their top pictures.
 
-    ``responses`` to all of ``faces``; ``top`` (K, count) as ``look.responses.top_pictures`` gives it;
-    ``projections`` of its pairs, filter after filter; ``field``: what a neuron sees.
+    Attributes
+    ----------
+    faces : FaceSet
+        N pictures.
+    responses : Responses
+    top : (K, count) int64 array
+        As of ``top_pictures``.
+    projections : Projections
+        Of these pairs, filter after filter.
+    field : ReceptiveField
+        Of a neuron.
     """
 
     faces: FaceSet
@@ -168,16 +220,16 @@ class LayerView:
 
     @cached_property
     def ranking(self) -> pd.DataFrame:
-        """One row per filter, the strongest first: ``look.responses.rank_filters``."""
+        """One row per filter, the strongest first: ``rank_filters``."""
         return rank_filters(self.responses, self.top)
 
     def pairs_of(self, number: int) -> range:
-        """The pairs of filter ``number``, its strongest picture first; empty where it never responds."""
+        """Return the pairs of filter ``number``, its strongest picture first; none if it never responds."""
         return range(*np.searchsorted(self.filters, (number, number + 1)).tolist())
 
     def sample(self, count: int) -> np.ndarray:
-        """int64: ``count`` filters that respond, or all where there are fewer, spread evenly from the
-        strongest to the weakest.
+        """Select ``count`` filters that respond, or all if there are fewer, evenly from the strongest to the
+        weakest: int64.
         """
         alive = self.ranking.loc[self.ranking["pictures"] > 0, "filter"].to_numpy()
         places = np.linspace(0, len(alive) - 1, min(count, len(alive))).round().astype(int)
@@ -193,11 +245,28 @@ def view_layer(
     method: Method = "deconv",
     device: torch.device | str | None = None,
 ) -> LayerView:
-    """Ask ``model`` about all ``faces`` and project for each filter of ``layer`` its ``top`` pictures, each
-    of another person.
+    """Compute the responses of ``model`` to ``faces``, and for each filter the projections of its ``top``
+    pictures, each of another person.
 
-    Without a ``layer`` the ReLU after the last convolution. Raises what ``maximal_responses`` and
-    ``project`` raise, and DataError where no filter responds to any picture.
+    Parameters
+    ----------
+    model : torch.nn.Module
+    faces : FaceSet
+    layer : str
+        By default the ReLU after the last convolution.
+    top : int
+    method : str
+        As of ``project``.
+    device : torch.device or str, optional
+
+    Returns
+    -------
+    LayerView
+
+    Raises
+    ------
+    DataError
+        No filter responds to any picture; and as ``maximal_responses`` and ``project``.
     """
     layer = layer or last_conv(model)
     responses = maximal_responses(model, faces, layer, device=device)
@@ -215,8 +284,8 @@ def view_layer(
 
 
 def extremum_counts(responses: Responses) -> np.ndarray:
-    """int64 (K, h, w): in how many pictures a filter's maximum stands at each place of its map; silent
-    pictures are not counted.
+    """Count in how many pictures the maximum of a filter is at each place of its map: int64 (K, h, w);
+    pictures without a response are not counted.
     """
     pictures, filters = np.nonzero(responses.maxima > 0)
     counts = np.zeros((responses.maxima.shape[1], *responses.map_size), np.int64)
