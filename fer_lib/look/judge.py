@@ -1,10 +1,11 @@
-"""Whether a method's maps show what made a neuron answer: scores by a truth that only rendered faces have.
+"""Whether a method's maps show what caused a neuron's response: scores by a ground truth that only rendered
+faces have.
 
-Each face stands beside its **twin**, the same picture with one action unit off. The neuron that is asked is
-one of the filter that the unit moves most (in other people), where it answers most to the unit. So it is
-known which skin the map should lie on, what it should lose where the unit is taken away, and, by putting
-parts of the twin into the face, how much of the answer each part makes. The scores are
-``MAP_SCORES``; N neurons of a network, pictures of H × W pixels.
+Each face has a **twin**, the same picture without one action unit. The neuron is one of the filter that the
+unit activates most (in other people), where its response to the unit is largest. So it is known which skin
+the map should cover, what it should lose when the unit is removed, and, by inserting parts of the twin into
+the face, how much each part contributes to the response. The scores are ``MAP_SCORES``; N neurons of a
+network, pictures of H × W pixels.
 """
 
 import hashlib
@@ -40,29 +41,40 @@ from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
 REPEATED = 4
-"""Neurons that are asked about again, after all others: a method that keeps something answers otherwise."""
+"""Neurons that are explained again, after all others: a method that stores something returns other maps."""
 
 SAME_MAP = 1e-3
-"""Share of a map's largest value by which it may differ when it is asked for again."""
+"""Largest difference of a repeated map, relative to the map's largest value."""
 
 TWIN_PARTS = 6
-"""Parts of a face to a side that are put in from its twin."""
+"""Parts of a face per side that are inserted from its twin."""
 
 FEWEST_PARTS = 4
-"""Parts in which a face and its twin differ, from which on a rank correlation is looked at."""
+"""Fewest parts in which a face and its twin differ for a rank correlation."""
 
 STANDARDISED = 2
-"""Pixels beyond a neuron's field that its standardised picture depends on, see ``nets.zero_bias``."""
+"""Pixels beyond a neuron's field on which its standardised picture depends, see ``nets.zero_bias``."""
 
 ROUNDING = 1e-3
-"""By how much standardised pictures differ that are alike."""
+"""Largest difference between equal standardised pictures."""
 
 
 @dataclass(frozen=True)
 class MapScore:
-    """A score: the mean of the column ``top`` over that of ``under``, where there is one; ``about`` it; what
-    a map that says nothing has, ``nothing``; the ``limits`` that it cannot leave; ``tolerance`` of its
-    estimates.
+    """A score: the mean of the column ``top`` over that of ``under``, if there is one.
+
+    Attributes
+    ----------
+    about : str
+        Description.
+    top, under : str
+        Columns of ``judge_maps``.
+    nothing : str
+        The score of a map without information.
+    limits : tuple of float
+        Range of the score.
+    tolerance : float
+        Of its estimates.
     """
 
     about: str
@@ -89,12 +101,12 @@ MAP_SCORES = {
     "sanity": MapScore("1 minus the correlation with the map of random weights", "sanity", limits=(0, 2)),
     "stability": MapScore("correlation with the map where nothing that matters was changed", "stability"),
 }
-"""What ``judge_maps`` gives: name -> score; more is better of each."""
+"""Scores of ``judge_maps``: name -> score; more is better for each."""
 
 
 @dataclass(frozen=True, eq=False)
 class Twins:
-    """N faces with one action unit and the same without: ``on`` with masks, and ``off``; ``aus`` (N,) the
+    """N faces with one action unit, ``on`` (with masks), and the same without, ``off``; ``aus`` (N,) are the
     units.
     """
 
@@ -110,13 +122,13 @@ class Twins:
 
     @cached_property
     def people(self) -> np.ndarray:
-        """Whose faces they are, (N,)."""
+        """The person of each face, (N,)."""
         return named_alone(self.on.table["subject"])
 
     @cached_property
     def regions(self) -> tuple[np.ndarray, np.ndarray]:
-        """The skin that each face's unit moves, bool (N, H, W), and as much of what other units move, bool
-        (N, A, H, W), see ``look.localisation.rival_regions``. Raises DataError where a unit has no mask.
+        """The skin that each face's unit moves, bool (N, H, W), and as much of that of other units, bool (N,
+        A, H, W), see ``look.localisation.rival_regions``. Raises DataError if a unit has no mask.
         """
         for au in np.unique(self.aus):
             self.on.mask(au)
@@ -134,8 +146,19 @@ class Twins:
 
 @dataclass(frozen=True, eq=False)
 class MapBenchmark:
-    """What a method is asked about one network, ``name``: neurons of ``layer``, of the faces at ``rows`` of
-    ``twins``, ``filters`` (P,) at ``positions`` (P, 2). ``untrained``: the same network with random weights.
+    """The neurons of one network that a method explains.
+
+    Attributes
+    ----------
+    name : str
+    network, untrained : torch.nn.Module
+        The network, and the same with random weights.
+    layer : str
+    twins : Twins
+    rows, filters : (P,) int arrays
+        Face and filter of each neuron.
+    positions : (P, 2) int array
+        Its place in the layer's maps.
     """
 
     name: str
@@ -149,16 +172,16 @@ class MapBenchmark:
 
     @cached_property
     def fields(self) -> np.ndarray:
-        """bool (P, H, W): what each neuron sees."""
+        """bool (P, H, W): the receptive field of each neuron."""
         field = receptive_field(self.network, self.layer)
         corners = field.start + self.positions * field.stride
         return receptive_fields(corners, field.size, self.twins.on.size)
 
     @cached_property
     def disturbed(self) -> np.ndarray:
-        """uint8 (P, H, W): the faces, changed where nothing depends on it: outside of what the neuron sees
-        stands somebody else, and inside each grey level is off by at most one. Where the network standardises
-        whole pictures everything depends on all of it, so nobody else stands there.
+        """uint8 (P, H, W): the faces, changed where no response depends on it: outside the receptive field is
+        another person's picture, and inside each grey level changes by at most one. If the network
+        standardises whole pictures, the response depends on the whole picture, and there is no other person.
         """
         field, rng = receptive_field(self.network, self.layer), np.random.default_rng(0)
         corners = field.start + self.positions * field.stride - STANDARDISED
@@ -171,14 +194,14 @@ class MapBenchmark:
         return (np.where(fields, noisy, others) if alike else noisy).astype(np.uint8)
 
     def _standardised(self, pictures: np.ndarray) -> np.ndarray:
-        """``pictures`` uint8 (P, H, W) as the first layer sees them, float (P, H, W)."""
+        """Standardise ``pictures`` uint8 (P, H, W) as the first layer does: float (P, H, W)."""
         with torch.no_grad():
             return standardiser(self.network)(to_input(self.network, pictures))[:, 0].float().cpu().numpy()
 
     @cached_property
     def parts(self) -> np.ndarray:
-        """float64 (P, TWIN_PARTS, TWIN_PARTS): by how much the answer falls where this part of the face is
-        its twin's; NaN where both are alike or the neuron does not look.
+        """float64 (P, TWIN_PARTS, TWIN_PARTS): how much the response decreases if this part of the face is
+        its twin's; NaN where both are equal or outside the receptive field.
         """
         on, off = (faces.pixels[self.rows] for faces in (self.twins.on, self.twins.off))
         falls = np.full((len(on), TWIN_PARTS, TWIN_PARTS), np.nan)
@@ -195,13 +218,13 @@ class MapBenchmark:
 
     @cached_property
     def awake(self) -> np.ndarray:
-        """bool (P,): whether the neuron answers with random weights, too."""
+        """bool (P,): whether the neuron also responds with random weights."""
         at = self.rows, self.filters, self.positions
         return answers_at(self.untrained, self.layer, self.twins.on.pixels, *at) > 0
 
 
 def _blocks(size: tuple[int, int]) -> Iterator[tuple[int, int, tuple[slice, slice]]]:
-    """Row and column of each part of a picture of ``size``, and where it lies."""
+    """Yield row and column of each part of a picture of ``size``, and its place."""
     ends = [np.linspace(0, side, TWIN_PARTS + 1).astype(int) for side in size]
     for row in range(TWIN_PARTS):
         for column in range(TWIN_PARTS):
@@ -212,15 +235,33 @@ def _blocks(size: tuple[int, int]) -> Iterator[tuple[int, int, tuple[slice, slic
 def map_benchmark(
     name: str, network: nn.Module, twins: Twins, *, layer: str = "", seed: int = 0
 ) -> MapBenchmark:
-    """The neurons of ``layer``, else of the last convolution, that ``network`` is asked about: of each unit
-    the filter whose maximal response it raises most, by the spread over faces without it, in the other half
-    of the people. Faces where the unit does not raise it, or that nobody of the other half shows, are left
-    out.
+    """Select the neurons of ``network`` that a method explains.
 
-    Raises DataError where none is left.
+    For each unit, the filter whose maximal response it increases most, relative to the spread over faces
+    without it, in the other half of the people. Faces in which the unit does not increase it, or that nobody
+    else shows, are left out.
+
+    Parameters
+    ----------
+    name : str
+    network : torch.nn.Module
+    twins : Twins
+    layer : str
+        By default the last convolution's.
+    seed : int
+        Of the random weights.
+
+    Returns
+    -------
+    MapBenchmark
+
+    Raises
+    ------
+    DataError
+        No face is left.
     """
     layer = layer or last_conv(network)
-    # One twin stands beside all units of a person: it is asked once.
+    # One twin belongs to all units of a person: it is evaluated once.
     flat = twins.off.pixels.reshape(len(twins.off), -1)
     _, first, again = np.unique(flat, axis=0, return_index=True, return_inverse=True)
     on = maximal_responses(network, twins.on, layer)
@@ -243,9 +284,9 @@ def map_benchmark(
 
 
 def checked_maps(method: Explainer, network: nn.Module, layer: str, *inputs: np.ndarray) -> np.ndarray:
-    """The maps of ``method``, float32 (N, H, W), from its ``inputs``: pictures, rows, filters and positions.
-    Raises DataError where they have another shape or are not finite numbers, and where the method changed the
-    network or what it was given.
+    """Return the maps of ``method``, float32 (N, H, W), for its ``inputs``: pictures, rows, filters and
+    positions. Raises DataError if they have another shape or are not finite, and if the method changed the
+    network or its inputs.
     """
     before = _digest(network, inputs)
     maps = method(network, layer, *inputs)
@@ -276,11 +317,26 @@ def _digest(network: nn.Module, arrays: Sequence[np.ndarray]) -> str:
 
 
 def judge_maps(method: Explainer, trials: Sequence[MapBenchmark]) -> pd.DataFrame:
-    """What the maps of ``method`` are worth, one row per neuron of every trial: ``network``, ``person``,
-    ``unit``, the columns that ``MAP_SCORES`` names, and ``seconds``, what a map took.
+    """Score the maps of ``method``.
 
-    A map that is zero everywhere counts as one that is alike everywhere, so that who says nothing gains
-    nothing. Raises DataError as ``checked_maps``, and where a map is another one when it is asked for again.
+    A constant map replaces a map that is zero everywhere, so that a method without information gains nothing.
+
+    Parameters
+    ----------
+    method : callable
+        As of ``look.attribution``.
+    trials : sequence of MapBenchmark
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per neuron of every trial: ``network``, ``person``, ``unit``, the columns that ``MAP_SCORES``
+        names, and ``seconds``, the time of a map.
+
+    Raises
+    ------
+    DataError
+        As ``checked_maps``, and if a repeated map differs.
     """
     tables, firsts = [], []
     for each in trials:
@@ -336,7 +392,9 @@ def _judge_benchmark(method: Explainer, trial: MapBenchmark) -> pd.DataFrame:
 
 
 def _likeness(one: np.ndarray, other: np.ndarray, where: np.ndarray) -> float:
-    """Rank correlation of two maps' energies; 1 of equal maps, and of one that says nothing with any."""
+    """Return the rank correlation of two maps' energies; 1 for equal maps, and for a constant one with
+    any.
+    """
     one, other = np.abs(one[where]), np.abs(other[where])
     if np.array_equal(one, other) or not (np.ptp(one) and np.ptp(other)):
         return 1.0
@@ -344,8 +402,8 @@ def _likeness(one: np.ndarray, other: np.ndarray, where: np.ndarray) -> float:
 
 
 def _agreement(energy: np.ndarray, falls: np.ndarray) -> float:
-    """Rank correlation of the energy in each part of a map with how far the answer changes without that part;
-    0 of a map that is alike everywhere, NaN where too few parts differ.
+    """Return the rank correlation of the energy in each part of a map with the change of the response without
+    that part; 0 for a constant map, NaN if too few parts differ.
     """
     mean = np.full(falls.shape, np.nan)
     for row, column, block in _blocks(energy.shape):
@@ -357,9 +415,9 @@ def _agreement(energy: np.ndarray, falls: np.ndarray) -> float:
 
 
 def map_estimates(table: pd.DataFrame) -> dict[str, Estimate]:
-    """Each of ``MAP_SCORES`` of the ``table`` of ``judge_maps``, with its interval over people, and networks
-    where there are several (``stats.two_way``), and ``seconds``, of which there is none. What is defined of
-    no neuron of some network is left out.
+    """Estimate each of ``MAP_SCORES`` from the table of ``judge_maps``, with its interval over people, and
+    over networks if there are several (``stats.two_way``), and ``seconds`` without an interval. A score that
+    is undefined for all neurons of some network is left out.
     """
     rows, estimates = add_people_groups(table, "person"), {}
     for name, score in MAP_SCORES.items():
@@ -371,8 +429,8 @@ def map_estimates(table: pd.DataFrame) -> dict[str, Estimate]:
 
 
 def add_people_groups(rows: pd.DataFrame, people: str) -> pd.DataFrame:
-    """``rows`` with the ``group`` in which whoever stands in the column ``people`` is left out, of all groups
-    that there are.
+    """Add the column ``group``, in which the person in the column ``people`` is left out; its categories are
+    all groups.
     """
     groups = min(PEOPLE_GROUPS, rows[people].nunique())
     own = people_groups(rows[people].to_numpy(), groups) if groups > 1 else np.zeros(len(rows), int)
@@ -380,9 +438,9 @@ def add_people_groups(rows: pd.DataFrame, people: str) -> pd.DataFrame:
 
 
 def sums_left_out(rows: pd.DataFrame, score: MapScore) -> np.ndarray:
-    """(R, 1 + G, 2): of each network the two sums whose ratio the ``score`` is, of all people and without
-    each ``group`` of them. ``rows`` of ``add_people_groups`` may have a ``weight``; those that are not
-    defined are left out.
+    """Compute for each network the two sums whose ratio the ``score`` is, of all people and without each
+    ``group``: (R, 1 + G, 2). ``rows`` of ``add_people_groups`` may have a ``weight``; undefined rows are left
+    out.
     """
     under = rows[score.under] if score.under else np.ones(len(rows))
     values = np.stack([rows[score.top], under], axis=1).astype(float)

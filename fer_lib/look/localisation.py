@@ -1,7 +1,7 @@
-"""Do the pixels that drive a filter lie where an action unit moves the skin, and more so than maps that know
-nothing of the filter?
+"""Whether the pixels that activate a filter are where an action unit moves the skin, and more so than in maps
+that do not depend on the filter.
 
-A **map** is what ``look.deconvolution`` projects to the picture; its energy at a pixel is the absolute value
+A **map** is a projection to the picture (``look.deconvolution``); its energy at a pixel is the absolute value
 there. A **region** is the skin that an action unit moves, by the masks of rendered faces. P pairs of a filter
 and a picture, A action units, pictures of H × W pixels.
 """
@@ -16,7 +16,7 @@ from fer_lib.stats.resampling import mean_of_defined
 from ferbook.errors import DataError
 
 CENTRE_SPREAD = 1 / 4
-"""Standard deviation of the centre prior, as a share of the picture's sides."""
+"""Standard deviation of the centre prior, relative to the picture's sides."""
 
 
 def control_maps(
@@ -27,14 +27,25 @@ def control_maps(
     fields: np.ndarray | None = None,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
-    """Maps (P, H, W) that know nothing of the filter, by name; whatever they score, the filter's own maps
-    have to beat.
+    """Make maps that do not depend on the filter, which the filter's own maps must exceed.
 
-    ``other_filter``: the map of another pair, drawn at random among those of other filters (absent where all
-    pairs are of one filter). ``edges``: Sobel edges of ``pictures`` (P, H, W), the gradient's length: what
-    any edge detector shows. ``centre``: a Gaussian of spread ``CENTRE_SPREAD`` in the middle. ``random``:
-    uniform noise. With the receptive ``fields`` bool (P, H, W), outside which a map is zero by construction:
-    ``field``, the field itself, and ``field_edges``, the edges within it. Same seed, same controls.
+    Parameters
+    ----------
+    maps : (P, H, W) array
+    pictures : (P, H, W) uint8 array
+    filters : (P,) int array
+        The filter of each pair.
+    fields : (P, H, W) bool array, optional
+        Receptive fields, outside which a map is zero by construction.
+    seed : int
+
+    Returns
+    -------
+    dict
+        Name -> (P, H, W): ``other_filter``, the map of a random pair of another filter (absent if all pairs
+        are of one filter); ``edges``, the length of the Sobel gradient, as any edge detector shows;
+        ``centre``, a Gaussian of spread ``CENTRE_SPREAD`` in the middle; ``random``, uniform noise. With
+        ``fields``: ``field``, the field itself, and ``field_edges``, the edges within it.
     """
     generator = np.random.default_rng(seed)
     controls = {}
@@ -52,11 +63,16 @@ def control_maps(
 
 
 def receptive_fields(corners: np.ndarray, side: int | tuple[int, int], size: tuple[int, int]) -> np.ndarray:
-    """bool (P, H, W): the pixels in windows of ``side`` (height and width) whose upper left ones lie at
-    ``corners`` (P, 2), row and column.
+    """Return the pixels in windows, bool (P, H, W).
 
-    As ``Projections`` has them: corners may be negative, and what lies beyond the picture of ``size`` (H, W)
-    is cut.
+    Parameters
+    ----------
+    corners : (P, 2) int array
+        Row and column of the upper left pixels, negative beyond the border, as in ``Projections``.
+    side : int or tuple of int
+        Height and width of the windows.
+    size : tuple of int
+        H and W of the pictures; what lies beyond is cut.
     """
     height, width = (side, side) if isinstance(side, int) else side
     rows = np.arange(size[0]) - corners[:, :1]
@@ -65,7 +81,7 @@ def receptive_fields(corners: np.ndarray, side: int | tuple[int, int], size: tup
 
 
 def _of_other_filters(filters: np.ndarray, generator: np.random.Generator) -> np.ndarray | None:
-    """For each pair a random pair of another filter, int64 (P,); None where there is no other."""
+    """Draw for each pair a random pair of another filter, int64 (P,); None if there is no other."""
     partners = np.empty(len(filters), np.int64)
     for one in np.unique(filters):
         own = filters == one
@@ -76,34 +92,46 @@ def _of_other_filters(filters: np.ndarray, generator: np.random.Generator) -> np
 
 
 def _sobel(picture: np.ndarray) -> np.ndarray:
-    """float32 (H, W): length of the brightness gradient of ``picture`` uint8 (H, W)."""
+    """Return the length of the brightness gradient of ``picture`` uint8 (H, W): float32 (H, W)."""
     return np.hypot(*(cv2.Sobel(picture, cv2.CV_32F, dx, 1 - dx) for dx in (0, 1)))
 
 
 def _bell(side: int) -> np.ndarray:
-    """(side,): the centre prior along one side, 1 in the middle."""
+    """Return the centre prior along one side, (side,), 1 in the middle."""
     return np.exp(-0.5 * ((np.arange(side) - (side - 1) / 2) / (CENTRE_SPREAD * side)) ** 2)
 
 
 TOLERANCE = 1 / 48
-"""The pointing game forgives a maximum this far beside the region, as a share of the picture's height: one
-pixel of 48. Zhang et al. 2016 (Top-down Neural Attention by Excitation Backprop) forgive 15 pixels of
-pictures of several hundred, about twice as much."""
+"""Distance from the region up to which the pointing game counts a maximum as a hit, relative to the picture's
+height: one pixel of 48. Zhang et al. 2016 (Top-down Neural Attention by Excitation Backprop) use 15 pixels of
+pictures of several hundred, about twice as much.
+"""
 
 THRESHOLDS = np.arange(0.05, 1, 0.05)
-"""Shares of a map's largest energy at which it is cut for the intersection over union."""
+"""Proportions of a map's largest energy that are thresholds for the intersection over union."""
 
 
 def energy_share(maps: np.ndarray, regions: np.ndarray) -> np.ndarray:
-    """Share of each map's energy that lies in the region: float64 in [0, 1], (P,) for one region per pair,
-    (P, A) for A.
+    """Compute the proportion of each map's energy in the region, the absolute values.
 
-    ``maps`` (P, H, W), any sign; ``regions`` bool (P, H, W) or (P, A, H, W). The energy is the absolute
-    value. NaN where the region is empty or the map zero everywhere. Raises DataError where a
-    map holds NaN.
+    Parameters
+    ----------
+    maps : (P, H, W) array
+        Of any sign.
+    regions : (P, H, W) or (P, A, H, W) bool array
+
+    Returns
+    -------
+    (P,) or (P, A) float64 array
+        In [0, 1]; NaN where the region is empty or the map zero everywhere.
+
+    Raises
+    ------
+    DataError
+        A map has NaN.
     """
     energy, inside = _flat(maps, regions)
-    # Pair by pair, or all masks at once would become numbers.
+    # Pair by pair: all masks at once would need too much memory as numbers.
     sums = np.stack([own @ weight for own, weight in zip(inside, energy, strict=True)])
     whole = energy.sum(axis=1, keepdims=True)
     share = np.divide(sums, whole, out=np.full(sums.shape, np.nan), where=(whole > 0) & inside.any(axis=2))
@@ -111,20 +139,20 @@ def energy_share(maps: np.ndarray, regions: np.ndarray) -> np.ndarray:
 
 
 def area_share(regions: np.ndarray) -> np.ndarray:
-    """Share of the picture that each region covers, (...) of ``regions`` bool (..., H, W): what energy spread
-    evenly has. NaN of an empty one.
+    """Return the proportion of the picture in each region, (...) for ``regions`` bool (..., H, W): that of
+    evenly distributed energy. NaN for an empty region.
     """
     share = regions.mean(axis=(-2, -1))
     return np.where(share > 0, share, np.nan)
 
 
 def pointing_game(maps: np.ndarray, regions: np.ndarray, tolerance: float | None = None) -> np.ndarray:
-    """Whether the pixel of largest energy lies in the region or at most ``tolerance`` pixels beside it: 1 or
+    """Test whether the pixel of largest energy is in the region or at most ``tolerance`` pixels from it: 1 or
     0.
 
-    The game of Zhang et al. 2016, for one region. Of several equal maxima the share that hits counts, which
-    is the chance of one drawn at random. ``tolerance``: distance between pixels' centres; None takes
-    ``TOLERANCE`` times the height. Otherwise as ``energy_share``.
+    The game of Zhang et al. 2016, for one region. For several equal maxima the proportion of hits is
+    returned, the probability for one drawn at random. ``tolerance`` is a distance between pixels' centres;
+    None means ``TOLERANCE`` times the height. Otherwise as ``energy_share``.
     """
     energy, inside = _flat(maps, regions)
     height, width = maps.shape[1:]
@@ -142,8 +170,8 @@ def pointing_game(maps: np.ndarray, regions: np.ndarray, tolerance: float | None
 
 
 def overlaps(maps: np.ndarray, regions: np.ndarray, thresholds: np.ndarray = THRESHOLDS) -> np.ndarray:
-    """Intersection over union of the region and the pixels with at least ``thresholds`` (T,) times the map's
-    largest energy.
+    """Compute the intersection over union of the region and the pixels with at least ``thresholds`` (T,)
+    times the map's largest energy.
 
     float64 (P, T), or (P, A, T) for A regions. Thresholds ascend in (0, 1]. Otherwise as ``energy_share``.
     """
@@ -165,7 +193,7 @@ def overlaps(maps: np.ndarray, regions: np.ndarray, thresholds: np.ndarray = THR
 
 
 def _flat(maps: np.ndarray, regions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Energies float64 (P, H·W) and masks bool (P, A, H·W). Raises DataError for NaN."""
+    """Return energies float64 (P, H·W) and masks bool (P, A, H·W). Raises DataError for NaN."""
     energy = np.abs(maps.reshape(len(maps), -1).astype(np.float64))
     wrong = np.flatnonzero(~np.isfinite(energy).all(axis=1))
     if len(wrong):
@@ -174,11 +202,25 @@ def _flat(maps: np.ndarray, regions: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def cross_fitted_overlap(maps: np.ndarray, region: np.ndarray, subjects: Sequence[str]) -> np.ndarray:
-    """float64 (P,): intersection over union of each map with its region bool (P, H, W), the threshold chosen
-    on the other half of the ``subjects``: none is chosen on the pictures that it is used for. ``region`` was
-    chosen without a look at the maps, such as by responses: a choice by the maps would favour them. NaN where
-    the region is empty (hidden skin) or the map zero everywhere. Raises DataError for an empty subject, or
-    fewer than two subjects.
+    """Compute the intersection over union of each map with its region, the threshold selected on the other
+    half of the subjects: none is selected on the pictures on which it is used.
+
+    Parameters
+    ----------
+    maps : (P, H, W) array
+    region : (P, H, W) bool array
+        Selected without the maps, for instance by responses: a selection by the maps would favour them.
+    subjects : (P,) sequence of str
+
+    Returns
+    -------
+    (P,) float64 array
+        NaN where the region is empty (hidden skin) or the map zero everywhere.
+
+    Raises
+    ------
+    DataError
+        An empty subject, or fewer than two subjects.
     """
     overlap, first_half = overlaps(maps, region), _first_half(np.asarray(subjects, object))
     cut = np.zeros(len(overlap), int)
@@ -188,7 +230,7 @@ def cross_fitted_overlap(maps: np.ndarray, region: np.ndarray, subjects: Sequenc
 
 
 def _first_half(subjects: np.ndarray) -> np.ndarray:
-    """bool (P,): whether a pair's subject is in the first of two random halves."""
+    """Return whether a pair's subject is in the first of two random halves, bool (P,)."""
     empty = np.flatnonzero(subjects == "")
     if len(empty):
         raise DataError(
@@ -205,19 +247,26 @@ def _first_half(subjects: np.ndarray) -> np.ndarray:
 
 
 SAME_SKIN = 0.5
-"""From this intersection over union on, two action units move the same skin, and one is no wrong answer for
-the other.
+"""From this intersection over union on, two action units move the same skin, and one is not a wrong result
+for the other.
 """
 
 
 def rival_regions(regions: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """bool (P, A, H, W): each other action unit's region, made as large as the pair's own one, and nowhere
-    over it.
+    """Make the region of each other action unit as large as the pair's own one, without overlap.
 
-    ``regions`` bool (P, A, H, W); ``target`` int (P,): the index of the own one. Where a rival, less what it
-    shares with the own region, is too large, its innermost pixels stay; where it is too small, those nearest
-    to it come in. Only skin that some unit moves is taken. Empty for the own region, for one of the
-    ``SAME_SKIN``, and where that skin does not suffice.
+    Parameters
+    ----------
+    regions : (P, A, H, W) bool array
+    target : (P,) int array
+        The index of the own region.
+
+    Returns
+    -------
+    (P, A, H, W) bool array
+        If a rival, minus its overlap with the own region, is too large, its innermost pixels remain; if it is
+        too small, the pixels nearest to it are added. Only skin that some unit moves is used. Empty for the
+        own region, for a region of the ``SAME_SKIN``, and where that skin does not suffice.
     """
     rivals = np.zeros_like(regions)
     for masks, unit, own in zip(regions, target, rivals, strict=True):
@@ -228,7 +277,7 @@ def rival_regions(regions: np.ndarray, target: np.ndarray) -> np.ndarray:
         for mask, rival in zip(masks, own, strict=True):
             rest = mask & ~right
             if rest.any() and (mask & right).sum() < SAME_SKIN * (mask | right).sum():
-                # Squares are whole numbers: rounded they do not depend on the order of additions.
+                # Squares are whole numbers: rounded, they do not depend on the order of additions.
                 beyond, within = (
                     np.rint(
                         cv2.distanceTransform(each.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) ** 2

@@ -1,10 +1,10 @@
 """Whether projections show what a network has learned: the randomisation of weights of Adebayo et al. 2018
-(arXiv 1810.03292), and how alike two networks' projections of the same pairs are beyond what any two maps
+(arXiv 1810.03292), and how similar two networks' projections of the same pairs are beyond what any two maps
 have in common.
 
-A map that stays the same when the weights are random is made of the picture and not of the network. Guided
+A map that does not change when the weights are random depends on the picture and not on the network. Guided
 backpropagation and deconvolution are known for it: both partly recover the picture, whatever the weights (Nie
-et al. 2018, arXiv 1805.07039). All maps are compared at one place, so nothing here says *where* a network
+et al. 2018, arXiv 1805.07039). All maps are compared at one place, so this does not show *where* a network
 looks.
 """
 
@@ -30,14 +30,25 @@ LIKENESS_MEASURES = ("absolute", "signed")
 def similarities(
     ours: Projections, theirs: Projections, pictures: np.ndarray, clusters: np.ndarray
 ) -> pd.DataFrame:
-    """One row per pair and measure: ``cluster``, ``measure``, ``similarity`` of ``ours`` and ``theirs``, and
-    the ``floor``.
+    """Compare maps of the same places, with a floor: what maps have in common without a common picture.
 
-    Both are P maps of the same places. The floor compares our map of a pair with theirs of the next pair of
-    another picture: what maps have in common without a common picture, since energy gathers in the middle of
-    what a neuron sees. ``pictures`` (P,): which picture a pair is of; ``clusters`` (P,): whose. Only pixels
-    inside the picture are compared. NaN where a map is zero throughout (the neuron is off), and for the floor
-    where there is no other picture.
+    The floor compares our map of a pair with theirs of the next pair of another picture: energy concentrates
+    in the middle of a receptive field. Only pixels inside the picture are compared.
+
+    Parameters
+    ----------
+    ours, theirs : Projections
+        P maps each.
+    pictures : (P,) int array
+        The picture of each pair.
+    clusters : (P,) array
+        Its person.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per pair and measure: ``cluster``, ``measure``, ``similarity``, ``floor``. NaN where a map is
+        zero everywhere (the neuron is inactive), and for the floor if there is no other picture.
     """
     # Which pixels of each map lie inside the picture: those of the picture's window, seen from the map.
     inside = receptive_fields(-ours.corners, ours.size, ours.maps.shape[1:])
@@ -57,13 +68,13 @@ def similarities(
 
 
 def correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Pearson's correlation of all values of two arrays of one shape; NaN where one is constant."""
+    """Compute Pearson's correlation of all values of two arrays of one shape; NaN if one is constant."""
     return float(correlations(one.reshape(-1, 1), other.reshape(-1, 1))[0, 0])
 
 
 def correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """float64 (P, K): Pearson's correlation of each column of ``one`` (N, P) with each of ``other`` (N, K);
-    NaN for constant columns.
+    """Compute Pearson's correlation of each column of ``one`` (N, P) with each of ``other`` (N, K): float64
+    (P, K); NaN for constant columns.
     """
     constant = [np.ptp(values, axis=0) == 0 for values in (one, other)]
     one, other = (values - values.mean(axis=0, dtype=np.float64) for values in (one, other))
@@ -91,23 +102,41 @@ def cascading_randomisation(
     seed: int = 0,
     draws: int = 3,
 ) -> pd.DataFrame:
-    """How much of the maps is left when the weights are made random, from ``layer`` down, one convolution
-    after the other.
+    """Compare maps with those after the weights are randomised, from ``layer`` down, one convolution after
+    the other.
 
-    P pairs of a picture (``rows`` of ``faces``) and a filter of ``layer``, each at its maximum in the trained
-    network. The layers above ``layer`` have no say in its maps, so the cascade begins at the layer's own
+    The layers after ``layer`` have no effect on its maps, so the cascade begins at the layer's own
     convolution and ends at the first, when nothing learned is left. Weights are drawn from a normal
-    distribution with the mean square of the trained ones, biases become 0, and batch normalisation becomes a
-    new one, that has seen nothing. ``draws`` networks are drawn: at one ``seed`` the same for every method.
+    distribution with the mean square of the trained ones, biases become 0, and batch normalisation is
+    re-initialised. At one ``seed`` the drawn networks are the same for every method.
 
-    Compared are the same neurons at the **same place**: a maximum that is looked for anew lies elsewhere, and
-    the maps would then differ whatever the method. A neuron that is off in a drawn network says nothing.
-    Adebayo et al. 2018 set no limit; here the similarity is set beside its ``floor``, what maps have in
-    common without a common picture.
+    The same neurons are compared at the **same place**: a new maximum would be elsewhere, and the maps would
+    then differ whatever the method. A neuron that is inactive in a drawn network is not compared. Adebayo et
+    al. 2018 set no limit; here the similarity is compared with its ``floor``.
 
-    The rows of ``similarities`` of every step and draw, with ``method``, ``step`` (0 is the trained network
-    itself) and ``layer`` (what this step made random besides the earlier ones). Raises what ``project``
-    raises.
+    Parameters
+    ----------
+    model : torch.nn.Module
+    faces : FaceSet
+    layer : str
+    rows, filters : (P,) int arrays
+        Pairs of a picture and a filter, each at its maximum in the trained network.
+    method : str
+        As of ``project``.
+    seed : int
+    draws : int
+        Number of randomised networks.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of ``similarities`` of every step and draw, with ``method``, ``step`` (0 is the trained
+        network itself) and ``layer`` (the one randomised in this step).
+
+    Raises
+    ------
+    ParameterError, DataError
+        As ``project``.
     """
     pictures, index, filters, subjects = _pairs(faces, rows, filters)
     reference = project(model, layer, pictures, index, filters, method=method)
@@ -138,17 +167,31 @@ def similarities_across_networks(
     maxima: tuple[np.ndarray, np.ndarray],
     method: Method,
 ) -> pd.DataFrame:
-    """How much the maps of the first of ``networks`` are like those of the other, of the same structure with
-    other weights: trained from another seed, it says how alike maps can be that show the same lesson.
+    """Compare the maps of two networks of one structure with different weights: trained from another seed,
+    the second shows how similar maps of the same training can be.
 
     Filters of two networks do not correspond by their number. So each neuron of the first (pairs and places
     as in ``cascading_randomisation``) is compared with one of the other at the same place of the same
-    picture: of the filters that are on there, the one whose maximal responses correlate best with those of
-    the neuron's filter. ``maxima``: those of both networks, (N, K), to the same N pictures, which need not be
-    ``faces``. A pair is NaN where no filter is on whose responses vary.
+    picture: of the filters that are active there, the one whose maximal responses correlate best with those
+    of the neuron's filter.
 
-    The rows of ``similarities`` with ``method``. Raises what ``project`` raises, and ParameterError where the
-    two networks' maps do not fit together.
+    Parameters
+    ----------
+    networks : tuple of torch.nn.Module
+    faces, layer, rows, filters, method
+        As of ``cascading_randomisation``.
+    maxima : tuple of (N, K) arrays
+        Maximal responses of both networks to the same N pictures, which need not be ``faces``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of ``similarities`` with ``method``. NaN if no filter with varying responses is active.
+
+    Raises
+    ------
+    ParameterError
+        The two networks' maps have different sizes; and as ``project``.
     """
     model, other = networks
     pictures, index, filters, subjects = _pairs(faces, rows, filters)
@@ -165,15 +208,15 @@ def similarities_across_networks(
     alike[off | np.isnan(alike)] = -np.inf
     partners = alike.argmax(axis=1)
     theirs = project(other, layer, pictures, index, partners, positions=ours.positions, method=method)
-    theirs.maps[np.isinf(alike.max(axis=1))] = 0  # of no partner, so that it is not compared
+    theirs.maps[np.isinf(alike.max(axis=1))] = 0  # without a partner it is not compared
     return similarities(ours, theirs, index, subjects).assign(method=method)
 
 
 def _pairs(
     faces: FaceSet, rows: Sequence[int] | np.ndarray, filters: Sequence[int] | np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Each picture once (M, H, W), and of each pair (P,) its picture's index among them, its filter and whose
-    it is.
+    """Return each picture once (M, H, W), and for each pair (P,) its picture's index among them, its filter
+    and its person.
     """
     unique, index = np.unique(rows, return_inverse=True)
     pictures, people = faces.gather(unique), named_alone(faces.table["subject"])
@@ -181,13 +224,13 @@ def _pairs(
 
 
 def _layer_maps(model: nn.Module, layer: str, pictures: np.ndarray) -> np.ndarray:
-    """float32 (M, K, h, w): the maps of ``layer`` for whole ``pictures`` uint8 (M, H, W)."""
+    """Return the maps of ``layer`` for whole ``pictures`` uint8 (M, H, W): float32 (M, K, h, w)."""
     return maps_of(model, layer, to_input(model, pictures)).float().cpu().numpy()
 
 
 def _convolutions(model: nn.Module, layer: str, pictures: np.ndarray) -> list[tuple[str, str]]:
-    """The convolutions on the way to ``layer``, from it down, each with the batch normalisation behind it (""
-    where there is none).
+    """List the convolutions on the path to ``layer``, from it down, each with the batch normalisation after
+    it ("" if there is none).
     """
     way = way_to(model, layer, to_input(model, pictures[:1]))
     behind = {call.inputs[0]: call.name for call in way.values() if isinstance(call.module, nn.BatchNorm2d)}
