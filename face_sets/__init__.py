@@ -1,1 +1,1 @@
-"""Pictures of faces with their labels."""
+"""Face sets: pictures of faces with their labels, folds and readers."""

@@ -1,4 +1,4 @@
-"""Face sets are stored below ``paths.cache_dir()`` under a key of what they depend on: the version of
+"""The cache of face sets, below ``paths.cache_dir()``, by a key of what they depend on: the version of
 synthetic sets, the files and the reader's code of real ones.
 
 Light to import: the command line computes the code's hash many times a session.
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from face_sets.faceset import FaceSet
 
 ROOMS = ("face_sets/", "synthetic_faces/")
-"""Where the code lies that decides what is in a face set."""
+"""Folders of the code that determines the content of a face set."""
 
 _NOT_CODE = {f"face_sets/{name}.py" for name in ("faceset", "cache", "registry", "sources")}
-"""Files that store or list face sets, but do not decide what is in one."""
+"""Files that store or list face sets, but do not determine their content."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def cached(kind: str, key: dict, make: Callable[[], "FaceSet"]) -> "FaceSet":
     key
         All that the content depends on, as JSON values: any change of it is another entry.
     make
-        Makes the set where it is not stored.
+        Makes the set if it is not stored.
 
     Raises
     ------
@@ -57,13 +57,13 @@ def cached(kind: str, key: dict, make: Callable[[], "FaceSet"]) -> "FaceSet":
             return FaceSet.load(folder)
         except DataError as fault:
             _log.warning("cached face set is damaged and made anew: %s", fault)
-            # Another process may be quicker, or see a part of it: it reports damage and makes its own.
+            # Another process may be faster, or see a part of it: it reports damage and makes the entry again.
             shutil.rmtree(folder, ignore_errors=True)
     faces = make()
     try:
         faces.save(folder)
     except DataError as fault:
-        # Another process may have kept the entry first: same key, same content.
+        # Another process may have stored the entry first: same key, same content.
         if not folder.exists():
             raise DataError(f"{fault}: FER_CACHE names the folder in which face sets are stored") from fault
     return faces
@@ -84,7 +84,8 @@ def code_hash(*modules: str) -> str:
 
 
 def code_of(*modules: str) -> dict[str, bytes]:
-    """Collect the code in ``ROOMS`` that decides what ``modules`` read or make: path -> content.
+    """Collect the code below ``face_sets/`` and ``synthetic_faces/`` that determines what ``modules`` read or
+    make: path -> content.
 
     That is the files of ``modules`` and all that they import in turn.
     """
@@ -100,7 +101,9 @@ def code_of(*modules: str) -> dict[str, bytes]:
 
 @cache
 def _imported(content: bytes) -> set[str]:
-    """Names of the modules that the Python code ``content`` imports, and perhaps of what it takes of them."""
+    """Return the names of the modules that the code ``content`` imports, and of names that it imports from
+    them.
+    """
     names: set[str] = set()
     for node in ast.walk(ast.parse(content)):
         if isinstance(node, ast.Import):

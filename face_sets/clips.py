@@ -54,7 +54,7 @@ class Clips:
 
     @property
     def inside(self) -> np.ndarray:
-        """bool (C, T): where there is a picture."""
+        """bool (C, T): whether there is a picture."""
         return self.rows != _NOWHERE
 
     def labels(self, classes: tuple[str, ...]) -> np.ndarray:

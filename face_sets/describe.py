@@ -1,5 +1,6 @@
-"""What a face set holds, as tables and on a contact sheet; and whether a copy of a real set is whole: every
-picture can be opened, those included that its reader passes over, and it holds what its publication counts.
+"""The content of a face set, as tables and on a contact sheet; and whether a copy of a real set is complete:
+every picture can be opened, also those that its reader does not use, and the counts are those of its
+publication.
 """
 
 import io
@@ -21,11 +22,14 @@ from ferbook.steps import steps
 
 
 def split_table(faces: FaceSet) -> pd.DataFrame:
-    """How many pictures and subjects each split holds, and how many pictures of each class.
+    """Count the pictures and subjects of each split, and the pictures of each class.
 
-    Columns: the splits that have pictures, then ``total``. Rows: ``pictures``; ``subjects`` (missing where
-    a picture does not say who is on it); one per class in the order of ``faces.classes``; ``no emotion``
-    where some have none.
+    Returns
+    -------
+    pandas.DataFrame
+        Columns: the splits that have pictures, then ``total``. Rows: ``pictures``; ``subjects`` (missing if a
+        picture has no subject label); one per class in the order of ``faces.classes``; ``no emotion`` if some
+        have none.
     """
     table = faces.table
     classes = {emotion: emotion for emotion in faces.classes}
@@ -47,10 +51,14 @@ def split_table(faces: FaceSet) -> pd.DataFrame:
 
 
 def au_table(faces: FaceSet) -> pd.DataFrame:
-    """How often each action unit was coded and seen; one row per AU of ``faces.aus``.
+    """Count how often each action unit was coded and seen.
 
-    Columns: ``coded`` and ``present`` (pictures), ``people`` who show it (missing where a set does not know
-    its people), ``intensity`` (mean over the pictures that show it, 0 to 1; NaN where none does).
+    Returns
+    -------
+    pandas.DataFrame
+        One row per AU of ``faces.aus``: ``coded`` and ``present`` (pictures), ``people`` who show it (missing
+        if a set does not identify its people), ``intensity`` (mean over the pictures that show it, 0 to 1;
+        NaN if none does).
     """
     rows = {}
     for au in faces.aus:
@@ -68,7 +76,7 @@ def au_table(faces: FaceSet) -> pd.DataFrame:
 
 
 def people_table(faces: FaceSet) -> pd.DataFrame:
-    """How many pictures and sequences people have: least, median and most, in each split."""
+    """Count the pictures and sequences per person: least, median and most, in each split."""
     table = faces.table[faces.table["subject"].ne("")]
     counts = table.groupby(["split", "subject"]).agg(
         pictures=("frame", "size"), sequences=("sequence", "nunique")
@@ -84,8 +92,8 @@ def people_table(faces: FaceSet) -> pd.DataFrame:
 
 
 def notes(faces: FaceSet) -> list[str]:
-    """What its owner should know, a sentence each: a split without a picture, a class that a split lacks,
-    names of people that differ in letter case only.
+    """List problems of a set, a sentence each: a split without a picture, a class that a split lacks, names
+    of people that differ only in letter case.
     """
     table = faces.table[faces.table["emotion"].ne(UNLABELLED)]
     lacks = {
@@ -105,7 +113,9 @@ def notes(faces: FaceSet) -> list[str]:
 
 
 def names_in_two_cases(faces: FaceSet) -> list[str]:
-    """A sentence for each group of people whose names differ only in letter case, as ``Ada`` and ``ada``."""
+    """Return a sentence for each group of people whose names differ only in letter case, as ``Ada`` and
+    ``ada``.
+    """
     people = pd.Series(faces.table["subject"].unique())
     return [
         f"{', '.join(sorted(same))} differ in letter case only, and count as {len(same)} people"
@@ -115,10 +125,9 @@ def names_in_two_cases(faces: FaceSet) -> list[str]:
 
 
 def open_every_picture(files: list[Path]) -> int:
-    """Open all of ``files`` that are pictures, and test all archives among them; returns how many of both
-    there are.
+    """Open all of ``files`` that are pictures, and test all archives among them; return the number of both.
 
-    Readers keep a few pictures of each sequence, and so would not notice that another is damaged. Raises
+    Readers use a few pictures of each sequence, and so would not notice that another is damaged. Raises
     DataError that names the first file that cannot be read.
     """
     files = [file for file in files if file.suffix.lower() in (*SUFFIXES, ".zip") and not is_litter(file)]
@@ -142,7 +151,8 @@ def _open(file: Path) -> None:
 
 
 def published_table(faces: FaceSet, published: Mapping[str, int]) -> list[dict]:
-    """One dict per entry of ``published``: ``what``, ``published``, ``found``.
+    """Compare the counts of a set with those of its publication: one dict per entry of ``published``, with
+    ``what``, ``published``, ``found``.
 
     Entries count ``pictures``, ``subjects``, ``sequences`` or ``labelled sequences``, or name a label:
     ``sequences of anger``, ``pictures of anger`` (a neutral first frame does not make its sequence neutral).
@@ -153,7 +163,9 @@ def published_table(faces: FaceSet, published: Mapping[str, int]) -> list[dict]:
 
 
 def equal_pictures(faces: FaceSet) -> int:
-    """How many pictures equal one before them, pixel for pixel: copies, or files that were written over."""
+    """Count the pictures that equal an earlier one, pixel for pixel: copies, or files that were
+    overwritten.
+    """
     return len(faces) - len(set(copy_groups(faces)))
 
 
@@ -169,7 +181,7 @@ def _count(faces: FaceSet, what: str) -> int:
 
 
 def _sequences(table: pd.DataFrame) -> int:
-    """How many there are: people's sequences may have the same names."""
+    """Count the sequences: those of different people may have the same names."""
     return len(table[["subject", "sequence"]].drop_duplicates())
 
 
@@ -177,12 +189,12 @@ _TEXT_WIDTH = 90
 
 
 def contact_sheet(faces: FaceSet, columns: int = 12, seed: int = 0) -> bytes:
-    """A PNG file with ``columns`` pictures of each emotion, of as many people as possible, one row per
+    """Draw a PNG file with ``columns`` pictures of each emotion, of as many people as possible, one row per
     emotion.
 
-    Of a sequence its last picture is shown, which is the strongest where sequences run from neutral to apex;
-    where the table knows the ``apex``, that. Pictures below 96 pixels are doubled. Raises DataError for a set
-    without pictures.
+    Of a sequence its last picture is used, the strongest if sequences run from neutral to apex; if the table
+    has the ``apex``, that one. Pictures below 96 pixels are doubled. Raises DataError for a set without
+    pictures.
     """
     if not len(faces):
         raise DataError(f"face set {faces.name!r} holds no pictures to show")

@@ -107,7 +107,7 @@ class FaceSet:
             )
 
     def _normalised(self, table: pd.DataFrame) -> pd.DataFrame:
-        """``table``, found to be in order, in its one form; the caller's frame stays as it was."""
+        """Check ``table`` and return it in its one form; the caller's frame does not change."""
         columns = list(table.columns)
         for column in columns:
             if not isinstance(column, str) or columns.count(column) > 1:
@@ -171,7 +171,7 @@ class FaceSet:
         return self._gathered("landmarks") if "landmarks" in self._arrays else None
 
     def _gathered(self, kind: str, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """The array ``kind`` at ``rows`` of this set: a view where they lie side by side in memory."""
+        """Return the array ``kind`` at ``rows`` of this set: a view if they are consecutive in memory."""
         places, whole = self._rows[rows], self._arrays[kind]
         beside = len(places) and (np.diff(places) == 1).all()
         return whole[places[0] : places[-1] + 1] if beside else whole[places]
@@ -251,7 +251,7 @@ class FaceSet:
         return self._part(self._rows[keep], self.table.iloc[keep].reset_index(drop=True))
 
     def _part(self, rows: np.ndarray, table: pd.DataFrame) -> "FaceSet":
-        """The set of ``rows`` of the same arrays, which were checked when they came."""
+        """Return the set of ``rows`` of the same arrays, which were checked when it was made."""
         part = object.__new__(FaceSet)
         part.name, part.mask_aus, part.left_out = self.name, self.mask_aus, self.left_out
         part._arrays, part._rows, part.table = self._arrays, rows, table
@@ -301,7 +301,7 @@ class FaceSet:
         if "masks" in kinds and len({faces.mask_aus for faces in sets}) > 1:
             kinds.remove("masks")
         left_out = Counter()
-        # Parts of one set tell the same: what its reader left out counts once.
+        # Parts of one set have the same counts: what its reader left out counts once.
         for _, exclusions in {(faces.name, tuple(faces.left_out.items())) for faces in sets}:
             left_out.update(dict(exclusions))
         return FaceSet(
@@ -382,7 +382,7 @@ def _little_endian(values: np.ndarray) -> np.ndarray:
 
 
 def _read_array(file: Path) -> np.ndarray:
-    # Mapped first: a damaged header that claims a huge shape is refused before memory is wanted.
+    # Mapped first: a damaged header with a huge shape is rejected before memory is allocated.
     array = np.load(file, mmap_mode="r", allow_pickle=False)
     return array if array.nbytes > MAPPED_ABOVE else np.array(array)
 
@@ -392,7 +392,7 @@ _DAMAGE = (
     *(SyntaxError, tokenize.TokenError),  # numpy tokenizes the header of a npy file
     pa.ArrowException,
 )
-"""What the readers of json, npy and parquet raise for damaged files."""
+"""Errors of the readers of json, npy and parquet for damaged files."""
 
 
 def _holds_numbers(values: pd.Series) -> bool:
@@ -452,6 +452,6 @@ def chosen_rows(keep: np.ndarray, count: int, of: str) -> np.ndarray:
 
 
 def named_alone(names: pd.Series) -> np.ndarray:
-    """(N,) text: ``names``, and one of its own for each picture whose name is empty."""
+    """Return ``names``, (N,) text, with a unique name for each picture whose name is empty."""
     alone = "picture " + names.index.to_series().astype(str)
     return names.where(names.ne(""), alone).to_numpy(dtype=object).astype(str)

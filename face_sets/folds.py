@@ -1,7 +1,7 @@
-"""The published protocols: which pictures are trained on, selected on and tested on, fold by fold.
+"""The published protocols: which pictures are used for training, validation and test, fold by fold.
 
-A protocol is chosen by the data set. Validation pictures are never test pictures of the same fold, and where
-a protocol divides people, nobody is on two sides of a fold; of the others ``leak_table`` says it.
+The data set determines the protocol. Validation pictures are never test pictures of the same fold, and if a
+protocol divides people, no person is in two parts of a fold; for the others see ``leak_table``.
 """
 
 from collections.abc import Callable
@@ -17,15 +17,15 @@ from face_sets.leakage import copy_groups, people_in_both
 from ferbook.errors import DataError, ParameterError
 
 TEN = 10
-"""Folds of the protocols by subject; also the fraction of the people (one tenth) that validates where one is
-left out.
+"""Folds of the protocols by subject; also the fraction of the people (one tenth) for validation if one person
+is left out.
 """
 
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Rows of the labelled pictures (``faces.labelled()``) to train, validate and test on: int64, ascending,
-    disjoint.
+    """Rows of the labelled pictures (``faces.labelled()``) for training, validation and test: int64,
+    ascending, disjoint.
     """
 
     train: np.ndarray
@@ -55,7 +55,7 @@ class Protocol:
 
 @dataclass(frozen=True)
 class _Plan:
-    """A protocol without pictures. ``divide``: from the labelled pictures and which of them count to the
+    """A protocol without pictures. ``divide``: from labelled pictures and a mask of those that count to
     folds.
     """
 
@@ -66,17 +66,16 @@ class _Plan:
 
 
 def protocol_of(faces: FaceSet, classes: tuple[str, ...] | None = None) -> Protocol:
-    """Return the published protocol of the data set that ``faces`` comes from (the column ``dataset``).
+    """Return the published protocol of the data set of ``faces`` (the column ``dataset``).
 
-    A synthetic set has the protocol of the set that it imitates; a set that is not known here has its own
-    split.
+    A synthetic set has the protocol of the set that it imitates; an unknown set has its own split.
 
     Parameters
     ----------
     faces
         Pictures of one data set.
     classes
-        The emotions to discriminate; None takes those of the protocol that occur. CK+ has eight, with neutral
+        The emotions to discriminate; None means those of the protocol that occur. CK+ has eight, with neutral
         and contempt; pass ``SIX`` for its six-class protocol.
 
     Returns
@@ -240,11 +239,12 @@ def leak_table(faces: FaceSet, protocol: Protocol) -> pd.DataFrame:
 
 
 def _by_index(faces: FaceSet, eligible: np.ndarray) -> list[Fold]:
-    """Person i of the sorted people is tested in fold i modulo ten, and selected on in the fold before.
+    """Person i of the sorted people is tested in fold i modulo ten, and used for validation in the fold
+    before.
 
-    Everybody with a labelled picture is numbered, whichever classes are told apart: in CK+ the published
-    sizes of the six-class folds are those of the eight-class ones less one or two sequences, the contempt, as
-    with one numbering for both.
+    All people with a labelled picture are numbered, whichever classes are used: in CK+ the published sizes of
+    the six-class folds are those of the eight-class ones minus one or two sequences, the contempt, as with
+    one numbering for both.
     """
     people, index = _people(faces, np.ones(len(faces), bool))
     count = min(TEN, len(people))
@@ -253,8 +253,8 @@ def _by_index(faces: FaceSet, eligible: np.ndarray) -> list[Fold]:
 
 
 def _leave_one_out(faces: FaceSet, eligible: np.ndarray) -> list[Fold]:
-    """One person is tested, the next tenth of the sorted people (at least one, from the last on to the first)
-    selected on.
+    """One person is tested, the next tenth of the sorted people (at least one; after the last comes the
+    first) is used for validation.
     """
     people, index = _people(faces, eligible)
     further = -(-len(people) // TEN)
@@ -268,14 +268,14 @@ def _official_split(faces: FaceSet, eligible: np.ndarray) -> list[Fold]:
 
 
 def _official_folds(faces: FaceSet, eligible: np.ndarray) -> list[Fold]:
-    """TFD's five; of folds that are equal, as in another set written in its layout, one is kept."""
+    """TFD's five; equal folds, as in another set written in its layout, are used once."""
     columns = dict.fromkeys(tuple(faces.table[f"fold{k}"]) for k in range(1, 6))
     return [_fold(eligible, split == "test", split == "valid") for split in map(np.array, columns)]
 
 
 def _people(faces: FaceSet, eligible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The sorted people of the ``eligible`` pictures, and int64 (N,) each picture's person as an index (-1:
-    none of them).
+    """Return the sorted people of the ``eligible`` pictures, and int64 (N,) each picture's person as an index
+    (-1: none of them).
     """
     subject = faces.table["subject"]
     unknown = np.flatnonzero((subject == "").to_numpy() & eligible)
@@ -333,7 +333,7 @@ _TFD = _Plan(
 )
 # Subject-independent ten folds, as is customary; the fold of each person is ours, since none is published.
 _POSED = replace(_CKPLUS, about=_NUMBERED)
-# The division by people that the set is made with; it stands in for FER2013.
+# The division by people with which the set is made; it replaces FER2013.
 _WILD = replace(_FER2013, about="Some people are learned from, others selected on, and others tested.")
 # The division that comes with the set, or else one by people of our own.
 _OWN = _Plan("own split", "Learned from train, selected on valid, and test tested once.", _official_split)

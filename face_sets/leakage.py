@@ -1,7 +1,7 @@
-"""Leakage: the same subject or the very same picture on both sides of a split; and what two face sets share:
-people, pictures, or the sources that they were gathered from.
+"""Leakage: the same subject or the very same picture in two splits; and what two face sets have in common:
+people, pictures, or the sources from which they were gathered.
 
-A network that has seen the people or the pictures that it is tested on is not tested on another set.
+A test on people or pictures of the training is not a test on another set.
 """
 
 from dataclasses import dataclass
@@ -90,7 +90,7 @@ def leakage_table(faces: FaceSet) -> pd.DataFrame:
     for first, second in combinations(SPLITS, 2):
         a, b = split == first, split == second
         copies = b & np.isin(group, group[a])
-        # A copy agrees with all its originals only if they carry one emotion, and it is the copy's own.
+        # A copy agrees with all its originals only if they have one emotion, the one of the copy.
         originals = pd.Series(emotion[a]).groupby(group[a]).agg(["min", "max"])
         range_of = originals.reindex(group[copies])
         own = emotion[copies]
@@ -117,8 +117,8 @@ OVERLAPS: dict[frozenset[str], str] = {
         "FER+ is the pictures of FER2013 under other labels (Barsoum et al. 2016, arXiv:1608.01041)"
     ),
 }
-"""Data sets (the column ``dataset``) that are known to overlap, and how. Neither names nor bytes tell it: TFD
-numbers its people anew and cuts its pictures out afresh.
+"""Data sets (the column ``dataset``) that are known to overlap, and how. Neither names nor bytes reveal it:
+TFD numbers its people in its own way and cuts its pictures again.
 """
 
 
@@ -143,18 +143,20 @@ class Shared:
 
     @property
     def nothing(self) -> bool:
-        """Whether the sets share nothing that can be told."""
+        """Whether no common person, picture or source is known."""
         return not (self.subjects or self.copies or self.known)
 
 
 def shared(first: FaceSet, second: FaceSet) -> Shared:
-    """Find what ``first`` and ``second`` share. Pictures without a subject label are found only as copies."""
+    """Find what ``first`` and ``second`` have in common; pictures without a subject label only as copies."""
     copies = int(_copied(first, second).sum()) if first.size == second.size else None
     return Shared(tuple(sorted(_people(first) & _people(second))), copies, known_overlap(first, second))
 
 
 def known_overlap(first: FaceSet, second: FaceSet) -> str:
-    """What ``OVERLAPS`` says of the data sets in ``first`` and ``second``; empty where it says nothing."""
+    """Return the text of ``OVERLAPS`` for the data sets in ``first`` and ``second``; empty if there is
+    none.
+    """
     names = (sorted(set(faces.table["dataset"])) for faces in (first, second))
     return "; ".join(
         OVERLAPS[frozenset(pair)]
@@ -164,7 +166,7 @@ def known_overlap(first: FaceSet, second: FaceSet) -> str:
 
 
 def require_apart(first: FaceSet, second: FaceSet) -> None:
-    """Raise DataError, with what ``first`` and ``second`` share and what to do, unless that is nothing."""
+    """Raise DataError if ``first`` and ``second`` have anything in common, with what to do."""
     overlap = shared(first, second)
     if overlap.nothing:
         return
@@ -181,12 +183,17 @@ def require_apart(first: FaceSet, second: FaceSet) -> None:
 
 
 def without_shared(train: FaceSet, test: FaceSet) -> tuple[FaceSet, dict[str, int]]:
-    """The pictures of ``test`` whose people, and which themselves, are not in ``train``; and how many were
-    left out.
+    """Select the pictures of ``test`` whose people, and which themselves, are not in ``train``.
 
-    The counts: ``people``, pictures of a person who is in ``train``; ``copies``, further pictures that equal
-    one of ``train``, byte for byte (which needs sets of one size). What is only known of the data sets
-    (``OVERLAPS``) cannot be told picture by picture: see ``require_apart``.
+    What is known only of the data sets (``OVERLAPS``) cannot be found picture by picture: see
+    ``require_apart``.
+
+    Returns
+    -------
+    FaceSet
+    dict
+        Pictures left out: ``people``, those of a person who is in ``train``; ``copies``, further pictures
+        that equal one of ``train``, byte for byte (for sets of one size).
     """
     people = _names(test).isin(_people(train)).to_numpy()
     copies = _copied(train, test) if train.size == test.size else np.zeros(len(test), bool)
@@ -199,12 +206,12 @@ def _people(faces: FaceSet) -> set[str]:
 
 
 def _names(faces: FaceSet) -> pd.Series:
-    """The subject of each picture; a rendered person has one name in sets of any number of people."""
+    """Return the subject of each picture; a rendered person has one name in sets of any number of people."""
     names = faces.table["subject"]
     rendered = faces.table["dataset"].isin(VERSIONS)
     return names.mask(rendered, names.str.replace(r"-S0+(?=\d+$)", "-S", regex=True))
 
 
 def _copied(first: FaceSet, second: FaceSet) -> np.ndarray:
-    """bool (len(second),): pictures of ``second`` that equal one of ``first``."""
+    """Mark the pictures of ``second`` that equal one of ``first``: bool (len(second),)."""
     return _contents(second).isin(_contents(first)).to_numpy()

@@ -436,7 +436,7 @@ def standardise_(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     the means and the skewness of the columns, (A, K) each.
 
     In mean, deviation and skewness the largest value of a column counts as the second largest: else a clear
-    detector would be hidden by the skewness of its own observed value. 0 if only one value differs.
+    detector would be hidden by the skewness that its observed value causes. 0 if only one value differs.
     """
     centres, skewness = torch.empty_like(values[0]), torch.empty_like(values[0])
     for unit, own in enumerate(values.unbind(1)):

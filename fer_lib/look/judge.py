@@ -238,8 +238,8 @@ def map_benchmark(
     """Select the neurons of ``network`` that a method explains.
 
     For each unit, the filter whose maximal response it increases most, relative to the spread over faces
-    without it, in the other half of the people. Faces in which the unit does not increase it, or that nobody
-    else shows, are left out.
+    without it, in the other half of the people. Faces in which the unit does not increase it, or whose
+    unit the other half does not show, are left out.
 
     Parameters
     ----------
