@@ -1,4 +1,4 @@
-"""Where the user's face sets and what is made of them lie.
+"""The folders of the user's face sets and of what is made from them.
 
 Two environment variables move them: ``FER_DATA`` (the user's copies of real data sets) and ``FER_CACHE``
 (generated and parsed face sets).
@@ -16,10 +16,10 @@ def _place(variable: str, default: str) -> Path:
 
 
 def data_dir() -> Path:
-    """Folder that holds one folder per real data set, in its official layout."""
+    """Return the folder that has one folder per real data set, in its official layout."""
     return _place("FER_DATA", "data")
 
 
 def cache_dir() -> Path:
-    """Folder of generated and parsed face sets; deleting it loses time only."""
+    """Return the folder of generated and parsed face sets; deleting it loses only time."""
     return _place("FER_CACHE", ".cache")

@@ -1,4 +1,4 @@
-"""Faces in anybody's pictures: found, and cut out as the pictures of a face set are framed."""
+"""Faces in any picture: found, and cut out as the pictures of a face set are framed."""
 
 import os
 from dataclasses import dataclass
@@ -20,22 +20,22 @@ from face_sets.readers.pictures import (
 from ferbook.errors import DataError
 
 SEARCHED_AT = 320
-"""Shorter side in pixels to which a picture is brought while faces are looked for, larger and smaller ones
+"""Shorter side in pixels to which a picture is scaled for the search for faces, larger and smaller ones
 alike.
 """
 
 _LONGEST = 4 * SEARCHED_AT
-"""Longer side in pixels that is searched at most: of a strip, the shorter one is less than ``SEARCHED_AT``
-then.
+"""Longest side in pixels that is searched: in a narrow strip, the shorter one is then less than
+``SEARCHED_AT``.
 """
 
 _SMALLEST = (0.25, 0.1)
-"""The least fraction of the shorter side that a face takes: first as the readers take it, and only where
-there is none such, smaller. Smaller finds are more often false.
+"""The least fraction of the shorter side for a face: first that of the readers, and a smaller one only if no
+face is found. Smaller finds are more often false.
 """
 
 ROOM = 0.25
-"""What is added on every side, as a fraction of the shorter one, by repeating the edge: the detector misses
+"""Margin added on every side, as a fraction of the shorter one, by repeating the edge: the detector misses
 faces that fill a picture.
 """
 
@@ -45,9 +45,14 @@ _ORIENTATION = 0x0112
 
 @dataclass(frozen=True)
 class Framing:
-    """How the pictures of a face set lie about the face, against the window of ``find_faces``.
+    """Position of a face set's pictures relative to the window of ``find_faces``.
 
-    ``side``: the set's picture in window sides. ``down``: how much lower its centre lies, in window sides.
+    Attributes
+    ----------
+    side : float
+        Side of the set's picture in window sides.
+    down : float
+        How much lower its centre is, in window sides.
     """
 
     side: float = 1.0
@@ -59,10 +64,10 @@ FRAMINGS: dict[str, Framing] = {
     "fer2013": Framing(1.02, -0.08),
     "ferplus": Framing(1.02, -0.08),
 }
-"""Medians over up to 400 pictures of each set (FER2013: those of them in which a face is found, 76 %),
-enlarged to 192 pixels with room added. Other sets are framed as ``find_faces`` frames, real ones by their
-readers (lab, game and micro: sides 1.01, 0.98 and 0.99 of 150, 150 and 114 pictures, seed 3); how the crops
-that come with TFD lie is not known here.
+"""Medians over up to 400 pictures of each set (FER2013: those in which a face is found, 76 %), enlarged to
+192 pixels with a margin. Other sets are framed as by ``find_faces``, real ones by their readers (lab, game
+and micro: sides 1.01, 0.98 and 0.99 of 150, 150 and 114 pictures, seed 3); the framing of the crops that come
+with TFD is not known here.
 """
 
 
@@ -71,7 +76,7 @@ def read_photo(path: Path) -> np.ndarray:
 
     Raises DataError for an absent file, a folder, and whatever ``read_grey`` refuses.
     """
-    if os.path.isdir(path):  # False of a name that is too long, too
+    if os.path.isdir(path):  # also False for a name that is too long
         raise DataError(f"{path}: a folder; name the pictures in it, as {path / '*.jpg'}")
     if not os.path.exists(path):
         raise DataError(f"{path}: no such file")
@@ -83,7 +88,7 @@ def read_photo(path: Path) -> np.ndarray:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation of ``image``; 1, upright, where the tag is not there, or not legible."""
+    """Return the EXIF orientation of ``image``; 1, upright, if the tag is absent or not legible."""
     try:
         orientation = image.getexif().get(_ORIENTATION, 1)
     except DAMAGE:
@@ -111,7 +116,7 @@ def find_faces(picture: np.ndarray) -> list[Window]:
         windows = [
             Window((w.left - room) / scale, (w.top - room) / scale, w.side / scale) for w in candidates
         ]
-        # In the repeated edge, nothing but stripes, there is no face.
+        # The repeated edge has only stripes, and no face.
         windows = [w for w in windows if 0 < w.left + w.side / 2 < width and 0 < w.top + w.side / 2 < height]
         if windows:
             break
@@ -119,12 +124,12 @@ def find_faces(picture: np.ndarray) -> list[Window]:
 
 
 def look_closer(picture: np.ndarray, window: Window) -> Window:
-    """``window`` of ``find_faces``, found anew in a part of ``picture`` twice as wide if it takes less than
-    half of the shorter side.
+    """Find the face of ``window`` again in a part of ``picture`` twice as wide, if it takes less than half of
+    the shorter side.
 
-    Of a small face the detector's first answer is coarse: synthetic faces of 96 pixels in pictures of 640 ×
+    For a small face the detector's first result is coarse: synthetic faces of 96 pixels in pictures of 640 ×
     480 were framed with an overlap (intersection over union) of .68 with their own window, and of .93 after
-    the second look.
+    the second search.
     """
     if window.side > 0.5 * min(picture.shape):
         return window
@@ -138,7 +143,7 @@ def look_closer(picture: np.ndarray, window: Window) -> Window:
 
 
 def frame_as(window: Window, framing: Framing) -> Window:
-    """``window`` of ``find_faces``, moved and scaled to ``framing``."""
+    """Move and scale ``window`` of ``find_faces`` to ``framing``."""
     side = framing.side * window.side
     left = window.left + 0.5 * (window.side - side)
     top = window.top + 0.5 * (window.side - side) + framing.down * window.side

@@ -1,7 +1,7 @@
-"""The face sets by name: whether a copy is there, what has changed, and how it is opened.
+"""Face sets by name: whether a copy is available, what has changed, and how it is opened.
 
-Imports neither pandas, torch nor a renderer before pictures are opened: the command line looks up here what
-is there and what has changed, many times a session.
+Imports neither pandas, torch nor a renderer before pictures are opened: the command line reads status and
+changes many times a session.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 REGISTRY: dict[str, Source] = {source.name: source for source in SOURCES}
-"""Every face set by the name that the chapters' parameter ``faces`` takes."""
+"""Every face set by the name that the chapters' parameter ``faces`` accepts."""
 
 
 def open_faces(request: FaceRequest) -> "FaceSet":
@@ -82,7 +82,7 @@ def source_files(name: str) -> list[Path]:
 
 
 def require_layout(name: str) -> None:
-    """Raise ParameterError unless ``name`` is a real set, in whose layout faces lie."""
+    """Raise ParameterError unless ``name`` is a real set with an official layout."""
     layouts = [source.name for source in REGISTRY.values() if source.reader]
     if name not in (*layouts, *own_sets()):
         raise ParameterError(f"{name!r} has no official layout; the layouts are {', '.join(layouts)}")
@@ -107,7 +107,7 @@ _LARGEST = 512
 
 
 def _checked(request: FaceRequest) -> tuple[Source, int]:
-    """The row of ``request`` and the side of its pictures in pixels. Raises ParameterError."""
+    """Return the source of ``request`` and the side of its pictures in pixels. Raises ParameterError."""
     source, size = named_source(request.name), request.size
     require_clip_frames(request.clip_frames)
     if source.reader and request.options:
@@ -131,7 +131,7 @@ def _checked(request: FaceRequest) -> tuple[Source, int]:
 
 
 def _clip_options(source: Source, request: FaceRequest) -> dict[str, int]:
-    """What the reader of ``source`` takes beyond a size."""
+    """Return the arguments of the reader of ``source`` beyond a size."""
     return {"clip_frames": request.clip_frames} if source.clips else {}
 
 
@@ -171,7 +171,7 @@ def fingerprint(request: FaceRequest) -> str:
 
 
 def source_status(name: str) -> dict:
-    """Say whether ``name`` can be opened here, and where it was looked for.
+    """Return whether ``name`` can be opened here, and where it was searched for.
 
     Returns
     -------
@@ -188,7 +188,7 @@ def source_status(name: str) -> dict:
 
 
 def require_source(name: str) -> None:
-    """Raise DataError, saying where it was looked for and how to get it, unless ``name`` can be opened
+    """Raise DataError, with the place of the search and how to get the set, unless ``name`` can be opened
     here.
     """
     source = named_source(name)
@@ -197,7 +197,7 @@ def require_source(name: str) -> None:
 
 
 def _copy(source: Source) -> "tuple[Path, list[FileState]]":
-    """The folder of the user's copy and its files; raises DataError unless it is whole."""
+    """Return the folder of the user's copy and its files; raise DataError unless it is complete."""
     folder, missing = _place(source)
     if missing:
         other = source.other_form(folder)
@@ -210,8 +210,8 @@ def _copy(source: Source) -> "tuple[Path, list[FileState]]":
 
 
 def list_sources() -> list[dict]:
-    """One dict per face set: title, licence, citation, how to get it, expected files, its ``source_status``
-    and ``version`` (``set_name``).
+    """List all face sets: title, licence, citation, how to get it, expected files, its ``source_status`` and
+    ``version`` (``set_name``).
     """
     fields = ("name", "title", "licence", "citation", "shareable", "how_to_get", "expected")
     return [
@@ -223,7 +223,7 @@ def list_sources() -> list[dict]:
 
 
 def own_sets() -> list[str]:
-    """The user's own sets: folders below FER_DATA with a ``faces.csv``, sorted."""
+    """List the user's own sets: folders below FER_DATA with a ``faces.csv``, sorted."""
     names = sorted(table.parent.name for table in data_dir().glob("*/faces.csv"))
     return [*filter(_is_own, names)]
 
@@ -233,12 +233,12 @@ def _is_own(name: str) -> bool:
 
 
 def set_name(name: str) -> str:
-    """What runs and weights call the face set ``name``: a synthetic one with its version, as ``lab/2``."""
+    """Return the name of a face set in runs and weights: a synthetic one with its version, as ``lab/2``."""
     return versioned(name) if name in VERSIONS else name
 
 
 def named_source(name: str) -> Source:
-    """The face set ``name``; of a synthetic one also ``name/version``.
+    """Return the face set ``name``; a synthetic one also as ``name/version``.
 
     Raises ParameterError for an unknown one, SettingError for a version that is not made here.
     """
@@ -253,8 +253,8 @@ def named_source(name: str) -> Source:
 
 
 def _place(source: Source) -> tuple[Path, str | None]:
-    """The first of the source's folders that holds a whole layout, or that is there at all, or its first; and
-    the first thing that is missing there.
+    """Return the first of the source's folders with a complete layout, or that exists, or its first; and the
+    first missing thing there.
     """
     folders = [data_dir() / name for name in source.folders or (source.name,)]
     if len(below := [copy for folder in folders for copy in _level_below(source, folder)]) == 1:
@@ -265,7 +265,9 @@ def _place(source: Source) -> tuple[Path, str | None]:
 
 
 def _level_below(source: Source, folder: Path) -> list[Path]:
-    """The folders in ``folder`` that hold a whole layout, where it holds none itself: archives unpack so."""
+    """List the folders in ``folder`` with a complete layout, if it has none itself: archives unpack this
+    way.
+    """
     if not folder.is_dir() or source.name == "own" or not _first_missing(source, folder):
         return []
     return [each for each in sorted(folder.iterdir()) if each.is_dir() and not _first_missing(source, each)]
@@ -287,9 +289,10 @@ def _first_missing(source: Source, folder: Path) -> str | None:
 
 
 def _other_case(source: Source, folder: Path) -> str:
-    """What is named in another letter case than an entry of the layouts, in words: it would be passed over.
+    """Return, in words, a name that differs from an entry of the layouts in letter case only: it would be
+    ignored.
 
-    Empty where there is nothing such, and where a disk takes both for one.
+    Empty if there is none, and if a disk does not distinguish the two.
     """
     entries = (*(entry for layout in source.layouts for entry in layout), *source.optional)
     spellings = {entry.casefold(): entry for entry in entries if not set(entry) & set("*?[/")}
@@ -305,10 +308,10 @@ FileState = tuple[str, int, int, int, int]
 
 
 def _files(source: Source, folder: Path) -> list[FileState]:
-    """The files that the reader reads, sorted: of the first layout that is complete, and the optional ones;
-    none where no layout is.
+    """List the files that the reader reads, sorted: those of the first complete layout, and the optional
+    ones; none without a complete layout.
 
-    Plain strings, not Path objects: an image folder holds 35,887 files, and staleness is checked often.
+    Plain strings, not Path objects: an image folder has 35,887 files, and staleness is checked often.
     """
     complete = (entries for entries in source.layouts if all(any(folder.glob(e)) for e in entries))
     if (layout := next(complete, None)) is None:
@@ -330,20 +333,20 @@ def _files(source: Source, folder: Path) -> list[FileState]:
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".avi", ".zip", ".wrl")
 _HASHED_PICTURES = 8 << 30
-"""Bytes of a set up to which its pictures are hashed too; of a larger one, their state is trusted."""
+"""Bytes of a set up to which its pictures are hashed too; for a larger one, their state is used."""
 
 _SETTLED_NS = 2_000_000_000
 """A file changed within the last two seconds may change again within one tick of its clock."""
 
 
 def _content_hash(source: Source, folder: Path, files: list[FileState]) -> str:
-    """SHA-256 over each file's path and content, of pictures of more than 8 GiB in all path, size and
-    modification time.
+    """Compute SHA-256 over each file's path and content; for pictures of more than 8 GiB in all over path,
+    size and modification time.
 
-    Reading 300 MB at every opening would cost more than loading the parsed set, so the digest is
-    remembered in the cache under the files' state: path, size, modification and change time, inode.
-    No system call sets the change time, so a file whose content was replaced and its modification
-    time restored is still noticed. As in git, a state younger than two seconds is not trusted.
+    Reading 300 MB at every opening would cost more than loading the parsed set, so the digest is stored in
+    the cache under the files' state: path, size, modification and change time, inode. No system call sets the
+    change time, so a file whose content was replaced and its modification time restored is still noticed. As
+    in git, a state younger than two seconds is not trusted.
     """
     rule = "contents, of more than 8 GiB times"  # a digest by another rule is not remembered
     states = hashlib.sha256(json.dumps([rule, str(folder), files]).encode()).hexdigest()

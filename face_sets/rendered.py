@@ -1,4 +1,4 @@
-"""Face sets of the generator: its rows and pictures, with splits of people and FACS codes; cached."""
+"""Face sets of the generator: table and pictures, with splits of people and FACS codes; cached."""
 
 import re
 from collections.abc import Iterator
@@ -29,18 +29,31 @@ if TYPE_CHECKING:
 
 
 def rendered_faces(request: FaceRequest) -> FaceSet:
-    """Grey pictures of synthetic people, those of ``request``; cached.
+    """Render grey pictures of synthetic people; cached.
 
     With other numbers of people there are more or fewer sequences in proportion, see
     ``domains.sequence_counts``. Of each clip of ``micro`` there are at most ``clip_frames`` pictures, with
-    the apex among them; other domains have no clips. The set has AU masks and 68 landmarks. Its table has the
-    columns that FaceSet documents: AU intensities of both halves of the face and ``facs``, the same as FACS
-    codes; for clips ``onset``, ``apex``, ``offset`` (frame numbers) and ``fps``; in ``wild`` and ``game``
-    ``true_emotion``, what was shown, next to the label ``emotion``, which people gave; in ``game``
-    ``vote_<emotion>``. Each person is in one split: about 60 % train, 20 % valid, 20 % test.
+    the apex among them; other domains have no clips. Each person is in one split: about 60 % train, 20 %
+    valid, 20 % test.
 
-    Raises SettingError for a value out of range, a version that is not made here and an option that there is
-    not, DataError and AssetError where the cache cannot be written.
+    Parameters
+    ----------
+    request : FaceRequest
+
+    Returns
+    -------
+    FaceSet
+        With AU masks and 68 landmarks. Its table has the columns of FaceSet: AU intensities of both halves of
+        the face and ``facs``, the same as FACS codes; for clips ``onset``, ``apex``, ``offset`` (frame
+        numbers) and ``fps``; in ``wild`` and ``game`` ``true_emotion``, the emotion shown, next to the label
+        ``emotion`` that people gave; in ``game`` ``vote_<emotion>``.
+
+    Raises
+    ------
+    SettingError
+        A value out of range, a version that is not made here, an unknown option.
+    DataError, AssetError
+        The cache cannot be written.
     """
     recipe = Recipe.of(request.name, request.subjects, request.size, request.face_seed, **request.options)
     kind = entry_kind(recipe, f"{recipe.subjects}-people")
@@ -51,12 +64,20 @@ def rendered_faces(request: FaceRequest) -> FaceSet:
 def scripted_faces(
     script: Script, *, domain: str = "lab", size: int = 48, seed: int = 0, workers: int | None = None
 ) -> FaceSet:
-    """The pictures of ``script`` in its order, as ``synthetic_faces.script.render_script`` makes them;
-    cached.
+    """Render the pictures of ``script`` in its order (``synthetic_faces.script.render_script``); cached.
 
-    The set has AU columns, masks and landmarks, no emotions, the sequence ``<subject>-<take>``, ``frame``
-    counted within it, and every picture in the split ``test``. The number of ``workers`` changes nothing.
-    Raises as ``rendered_faces``.
+    The result does not depend on the number of ``workers``.
+
+    Returns
+    -------
+    FaceSet
+        With AU columns, masks and landmarks, no emotions, the sequence ``<subject>-<take>``, ``frame``
+        counted within it, and every picture in the split ``test``.
+
+    Raises
+    ------
+    SettingError, DataError, AssetError
+        As ``rendered_faces``.
     """
     recipe = Recipe(domain, SUBJECTS_AT_LEAST, size, seed)
     key = cache_key(recipe, script=script.digest)
@@ -65,29 +86,29 @@ def scripted_faces(
 
 
 def cache_key(recipe: Recipe, **further: object) -> dict:
-    """What names a set: its recipe with the version of the faces, and ``further`` arguments; of a head model
-    of the user's its content too.
+    """Return the key of a set: its recipe with the version of the faces, and ``further`` arguments; for a
+    head model of the user also its content.
     """
     head = head_folder(recipe.domain)
     return recipe.key | further | ({"head": model_digest(head)} if head else {})
 
 
 def head_folder(domain: str) -> Path | None:
-    """Where the head model of ``domain`` has to lie; None where its people have anny's."""
+    """Return the folder of the head model of ``domain``; None if its people have anny's."""
     own = domain_named(domain)
     return data_dir() / own.head if own.head else None
 
 
 def entry_kind(recipe: Recipe, what: str) -> str:
-    """The readable part of a cached set's name: version, ``what`` it holds, size, seed and options."""
+    """Return the readable part of a cached set's name: version, ``what``, size, seed and options."""
     faces, _, size, seed, *options = recipe.key.values()
     name = "-".join([faces.replace("/", "-"), what, f"{size}-px", f"seed-{seed}", *options])
     return re.sub(r"[^A-Za-z0-9-]+", "-", name)
 
 
 def render_set(recipe: Recipe, clip_frames: int = CLIP_FRAMES, workers: int | None = None) -> FaceSet:
-    """As ``rendered_faces``, made anew by ``workers`` processes (default: one per usable core, few on a
-    GPU).
+    """As ``rendered_faces``, without the cache, by ``workers`` processes (by default one per usable core, few
+    on a GPU).
     """
     table = set_table(recipe, clip_frames)
     with _rendering(recipe, len(table), workers) as how:
@@ -97,19 +118,19 @@ def render_set(recipe: Recipe, clip_frames: int = CLIP_FRAMES, workers: int | No
 
 @contextmanager
 def _rendering(recipe: Recipe, pictures: int, workers: int | None) -> Iterator[dict]:
-    """How so many ``pictures`` of ``recipe`` are rendered, with a line that says how far it is."""
+    """Yield the arguments for rendering ``pictures`` of ``recipe``, and print progress."""
     with steps("pictures rendered:", pictures) as advance:
         head = head_folder(recipe.domain)
         yield {"workers": workers, "cache": cache_dir(), "head": head, "advance": advance}
 
 
 def set_table(recipe: Recipe, clip_frames: int = CLIP_FRAMES) -> pd.DataFrame:
-    """The table of ``render_set``, without a picture being made.
+    """Return the table of ``render_set``, without rendering.
 
-    Raises DataError where the people of a family are too few for each split to have all emotions.
+    Raises DataError if a family has too few people for each split to include all emotions.
     """
     table = picture_rows(recipe, _choice(clip_frames))
-    # One row per sequence: the neutral frame that a sequence starts from is in every split anyway.
+    # One row per sequence: the neutral first frame of a sequence is in every split anyway.
     ends = table["sequence"] != table["sequence"].shift(-1)
     last = table[ends]
     splits = split_people(last["subject"], last["emotion"], recipe.seed)
@@ -121,7 +142,9 @@ def set_table(recipe: Recipe, clip_frames: int = CLIP_FRAMES) -> pd.DataFrame:
 
 
 def _require_every_class(table: pd.DataFrame, recipe: Recipe) -> None:
-    """DataError where a split has no picture of an emotion: a family that is held out must hold them all."""
+    """Raise DataError if a split has no picture of an emotion: a family that is held out must include them
+    all.
+    """
     for split in SPLITS:
         emotions = set(table.loc[table["split"] == split, "emotion"])
         if absent := [emotion for emotion in domain_named(recipe.domain).emotions if emotion not in emotions]:
@@ -133,12 +156,12 @@ def _require_every_class(table: pd.DataFrame, recipe: Recipe) -> None:
 
 
 def _choice(clip_frames: int) -> Choice:
-    # As the readers thin a real clip: with a fixed place for the apex, an index alone would tell where it is.
+    # As the readers thin a real clip: with a fixed place for the apex, an index alone would reveal it.
     return lambda every, apex: spread_evenly(every, clip_frames, apex)
 
 
 def render_ordered(script: Script, recipe: Recipe, workers: int | None = None) -> FaceSet:
-    """As ``scripted_faces``, made anew; of ``recipe`` domain, size and seed count."""
+    """As ``scripted_faces``, without the cache; domain, size and seed of ``recipe`` are used."""
     with _rendering(recipe, len(script.people), workers) as how:
         arrays = render_script(script, recipe.domain, recipe.size, recipe.seed, **how)
     table = script_table(script, recipe.domain)
@@ -146,7 +169,7 @@ def render_ordered(script: Script, recipe: Recipe, workers: int | None = None) -
 
 
 def script_table(script: Script, domain: str) -> pd.DataFrame:
-    """The table of ``scripted_faces``."""
+    """Return the table of ``scripted_faces``."""
     table = script_rows(script, domain)
     table.insert(4, "emotion", UNLABELLED)
     table.insert(5, "split", "test")
@@ -154,8 +177,8 @@ def script_table(script: Script, domain: str) -> pd.DataFrame:
 
 
 def open_studio(size: int, seed: int = 0) -> "Studio":
-    """The ``Studio`` of the people of ``lab`` and ``seed``; the kernels are those of the face sets."""
-    # Imported here: it takes Warp.
+    """Return the ``Studio`` of the people of ``lab`` and ``seed``; its kernels are those of the face sets."""
+    # Imported here: it needs Warp.
     from synthetic_faces.studio import Studio
 
     return Studio(size, seed, "lab", cache_dir())

@@ -1,8 +1,8 @@
-"""Which faces a chapter or script wants, as one value that is stored with networks and compared; and which
-frames of a clip are used.
+"""The faces that a chapter or script uses, as one value that is stored with networks and compared; and the
+selection of frames of a clip.
 
-Readers and the generator of clips share the latter, so that a place in the sequence says no more about a
-synthetic clip than about a real one.
+Readers and the generator of clips use the same selection, so that a place in the sequence says no more about
+a synthetic clip than about a real one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,7 @@ from face_sets.sources import CLIP_SETS
 from ferbook.errors import ParameterError
 
 CLIP_FRAMES = 16
-"""Pictures kept of one clip by default; at 200 pictures per second a clip of half a second
-has a hundred.
-"""
+"""Pictures of one clip by default; at 200 pictures per second a clip of half a second has a hundred."""
 
 FEWEST_FRAMES = 3
 """Onset, apex and offset."""
@@ -34,9 +32,9 @@ def require_clip_frames(clip_frames: int) -> None:
 
 
 def spread_evenly(numbers: Sequence[int], most: int, apex: int) -> list[int]:
-    """Choose at most ``most`` of the ascending ``numbers``, evenly spaced, with first, last and ``apex``.
+    """Select at most ``most`` of the ascending ``numbers``, evenly spaced, with first, last and ``apex``.
 
-    0 chooses all.
+    0 selects all.
     """
     last = len(numbers) - 1
     if not most or last < most:
@@ -75,7 +73,7 @@ class FaceRequest:
         Options of synthetic people: see ``synthetic_faces.produce.Recipe``.
     """
 
-    # A field that there is not is refused where pydantic reads one of a file.
+    # An unknown field is rejected if pydantic reads a request from a file.
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     name: str
@@ -89,7 +87,7 @@ class FaceRequest:
     units: str = ""
 
     def __str__(self) -> str:
-        """The values that were chosen, as in ``lab 600 48 0``: what runs call the set."""
+        """The values that were chosen, as in ``lab 600 48 0``: the name of the set in runs."""
         clips = self.name in CLIP_SETS or self.clip_frames != CLIP_FRAMES
         chosen = [self.name, str(self.subjects), str(self.size), str(self.face_seed)]
         chosen += [self.family, self.sample, str(self.clip_frames) if clips else "", self.timing, self.units]

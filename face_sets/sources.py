@@ -1,4 +1,4 @@
-"""Whose the face sets are: licence, citation, how to get them, and where a copy of them is looked for.
+"""Sources of the face sets: licence, citation, how to get them, and where a copy is searched for.
 
 The facts are in ``sources.toml``; light to import: the command line lists them many times a session.
 """
@@ -12,17 +12,32 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Source:
-    """One face set that chapters can name.
+    """One face set that chapters can use.
 
-    ``layouts`` lists the files or folders (glob patterns) of each accepted layout, ``optional`` what is read
-    as well if it is there; ``folders`` are the places below ``FER_DATA`` (default: the name). ``reader`` is
-    ``module:function``, from folder and size to FaceSet. ``sizes`` are the sides in pixels that the set comes
-    in, of which it is reduced to any smaller one, empty where its pictures are cropped and scaled to any;
-    ``size`` is what 0 stands for. ``shareable`` says whether pictures may appear in a published page.
-    Generated sets have no layouts and no reader. ``clips``: the set has clips with onset, apex and offset,
-    and its reader takes ``clip_frames``. ``others``: files of forms that circulate and are not read -> a
-    sentence that says why. ``published``: what its publication counts, as ``describe.published_table`` takes
-    it; empty where no count is certain enough to compare a copy with.
+    Attributes
+    ----------
+    name, title, licence, citation, citation_key, how_to_get : str
+    shareable : bool
+        Whether pictures may appear in a published page.
+    size : int
+        Side of the pictures if 0 is requested.
+    sizes : tuple of int
+        The sides in pixels in which the set is published, reduced to any smaller one; empty if its pictures
+        are cropped and scaled to any size.
+    folders : tuple of str
+        Places below ``FER_DATA`` (by default the name).
+    layouts : tuple
+        Files or folders (glob patterns) of each accepted layout; none for a generated set.
+    optional : tuple of str
+        What is read as well if it exists.
+    reader : str
+        ``module:function``, from folder and size to FaceSet; empty for a generated set.
+    clips : bool
+        The set has clips with onset, apex and offset, and its reader accepts ``clip_frames``.
+    others : mapping
+        Files of forms that circulate and are not read -> a sentence with the reason.
+    published : mapping
+        Counts of its publication, as of ``describe.published_table``; empty if no count is certain enough.
     """
 
     name: str
@@ -43,7 +58,7 @@ class Source:
     published: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     def other_form(self, folder: Path) -> str:
-        """The sentence of the first of ``others`` that lies in ``folder``; empty where none does."""
+        """Return the sentence of the first of ``others`` in ``folder``; empty if there is none."""
         return next((why for name, why in self.others.items() if (folder / name).exists()), "")
 
     @property
@@ -84,9 +99,9 @@ _OWN_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
 
 def may_be_own(name: str) -> bool:
-    """Whether a folder with one's own ``faces.csv`` may be called ``name``."""
+    """Return whether a folder with the user's ``faces.csv`` may be called ``name``."""
     return bool(_OWN_NAME.fullmatch(name)) and name not in {source.name for source in SOURCES}
 
 
 CLIP_SETS = tuple(source.name for source in SOURCES if source.clips)
-"""The face sets that hold clips, from onset over apex to offset."""
+"""The face sets that have clips, from onset over apex to offset."""
