@@ -1,1 +1,1 @@
-"""One file per official layout."""
+"""Readers of real data sets, one file each."""

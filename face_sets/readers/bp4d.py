@@ -2,11 +2,11 @@
 
 A person does several tasks; of each task there are pictures, and for a part of them AU codes: a csv of
 occurrences (a row per frame; 0 absent, 1 present, 9 unknown) and, for some AUs, csv files of intensities
-(frame, then 0 to 5, or 9). Where an intensity is coded it is taken, level k as k/5; otherwise presence as
-intensity 1; 9 is NaN. There are no emotions: ``emotion`` is empty, the column ``task`` says what the person
-did. Neighbouring frames are almost the same picture: of each task every k-th frame that has codes and a
-picture is kept, where k is the least number that leaves no more than ``FRAMES_PER_TASK``. Pictures are framed
-one by one. There is no official split.
+(frame, then 0 to 5, or 9). A coded intensity is used, level k as k/5; otherwise presence as intensity 1; 9 is
+NaN. There are no emotions: ``emotion`` is empty, the column ``task`` says what the person did. Neighbouring
+frames are almost the same picture: of each task every k-th frame with codes and a picture is used, where k is
+the least number that leaves at most ``FRAMES_PER_TASK``. Pictures are framed one by one. There is no official
+split.
 
 **BP4D-Spontaneous** (Zhang et al., 2014): 41 people, eight tasks. Expected: pictures ``F001/T1/0000.jpg`` in
 ``Sequences(2D+3D)/`` (also ``Sequences_2D+3D``, ``2D+3D``, or ``BP4D-training`` of FERA 2015), and the codes
@@ -21,8 +21,8 @@ person with entries ``…/T1/<frame>.jpg``, read without being unpacked, or unpa
 ``OCCURRENCE_AUS`` (the header has a mistake and is only compared), the intensities without a header. How many
 women and men there are is not certain.
 
-Of both it is not certain whether frame n of the codes is picture n (assumed) or n - 1, for both are found in
-published code; a copy whose pictures are numbered otherwise than its codes says so in ``SHIFT_FILE``.
+For both it is not certain whether frame n of the codes is picture n (assumed) or n - 1, for both are found in
+published code; in a copy whose pictures have other numbers than its codes, the user adds ``SHIFT_FILE``.
 """
 
 import io
@@ -45,7 +45,7 @@ from face_sets.readers.tables import Row, check_columns, read_lines, read_rows
 from ferbook.errors import DataError
 
 NO_EMOTIONS = True
-"""The layouts have the codes of action units alone."""
+"""The layouts have only the codes of action units."""
 
 OCCURRENCE_AUS = (1, 2, *range(4, 8), *range(9, 21), *range(22, 25), *range(27, 40))
 """The columns of BP4D+'s occurrence files after the frame; others, AU25 and AU26 for instance, are not coded.
@@ -53,8 +53,8 @@ OCCURRENCE_AUS = (1, 2, *range(4, 8), *range(9, 21), *range(22, 25), *range(27, 
 
 FRAMES_PER_TASK = 100
 SHIFT_FILE = "frame_shift.txt"
-"""The user's own, next to the folders of a copy: the number of a frame's picture less the frame's number in
-the csv files, such as -1; without it 0.
+"""A file of the user, next to the folders of a copy: the number of a frame's picture minus the frame's number
+in the csv files, such as -1; without it 0.
 """
 
 UNKNOWN = 9
@@ -76,11 +76,11 @@ Tasks = Mapping[str, Mapping[int, Frame]]
 
 
 def read_bp4d(folder: Path, size: int) -> FaceSet:
-    """BP4D from ``folder``: at most 100 coded frames of each person and task, without emotions.
+    """Read BP4D from ``folder``: at most 100 coded frames of each person and task, without emotions.
 
     Subjects are ``bp4d-F001`` …, sequences ``F001/T1``; ``frame`` is the number in the codes. Faces are found
-    by a detector; pictures without one are counted. Raises DataError: see ``_read_spontaneous``; and where
-    there is no folder of pictures, or there are two.
+    by a detector; pictures without one are counted. Raises DataError as ``_read_spontaneous``, and if there
+    is no folder of pictures, or two.
     """
     left_out: Counter[str] = Counter()
     trees = find_folders(folder, _TREE, "folder Sequences(2D+3D)")
@@ -91,8 +91,8 @@ def read_bp4d(folder: Path, size: int) -> FaceSet:
 
 
 def read_bp4dplus(folder: Path, size: int) -> FaceSet:
-    """BP4D+ from ``folder``: as ``read_bp4d``, of archives and of folders. Raises DataError: see
-    ``_read_spontaneous``; and, naming the archive, for one that cannot be read, or a person's twice.
+    """Read BP4D+ from ``folder``: as ``read_bp4d``, from archives and from folders. Raises DataError as
+    ``_read_spontaneous``, and, naming the archive, for an unreadable one, or two of one person.
     """
     left_out: Counter[str] = Counter()
     people: dict[str, Path] = {}
@@ -172,8 +172,8 @@ def _frame_shift(path: Path) -> int:
 
 
 def _folder_tasks(place: Path, root: Path) -> Tasks:
-    """The tasks of a person whose pictures lie in folders: ``T1/0000.jpg`` …, however the numbers are
-    padded.
+    """Return the tasks of a person whose pictures are in folders: ``T1/0000.jpg`` …, with any padding of
+    numbers.
     """
     tasks: dict[str, dict[int, Frame]] = {}
     folders = sequences.named_folders([place], root, TASK, Counter(), form=lambda match: _task_id(match[0]))
@@ -189,7 +189,7 @@ def _task_id(name: str) -> str:
 
 
 def _code_files(folder: Path) -> dict[tuple[str, str], dict[int, Path]]:
-    """(person, task) -> the file of its occurrences, under 0, and those of its intensities, by AU."""
+    """Return (person, task) -> the file of its occurrences, under 0, and those of its intensities, by AU."""
     files: dict[tuple[str, str], dict[int, Path]] = {}
     places = [(0, tree) for tree in find_folders(folder, _OCCURRENCES)]
     inner = [place for tree in find_folders(folder, _INTENSITIES) for place in list_inside(tree, folder)]
@@ -214,9 +214,9 @@ def _code_files(folder: Path) -> dict[tuple[str, str], dict[int, Path]]:
 def read_codes(
     occurrence: Path, intensities: Mapping[int, Path], aus: Sequence[int] | None = None
 ) -> pd.DataFrame:
-    """AU intensities in [0, 1] by frame (the index, ascending): columns ``AU<n>``, NaN where not coded.
+    """Read AU intensities in [0, 1] by frame (the index, ascending): columns ``AU<n>``, NaN where not coded.
 
-    Raises DataError, naming file and line, for whatever cannot be read: see ``_read_spontaneous``.
+    Raises DataError, naming file and line, as ``_read_spontaneous``.
     """
     rows = read_rows(occurrence, partial(_unit_columns, occurrence, aus))
     codes = _coded(rows, {0: 0.0, 1: 1.0, UNKNOWN: np.nan}, "0, 1 or 9")
@@ -233,13 +233,13 @@ def read_codes(
 
 
 def _unit_columns(path: Path, aus: Sequence[int] | None, header: Sequence[str]) -> Sequence[str]:
-    """The columns of an occurrence file: ``frame``, and ``AU<n>`` after it."""
+    """Return the columns of an occurrence file: ``frame``, and ``AU<n>`` after it."""
     numbers = [re.fullmatch(r"\s*(?:AU\s*)?0*([1-9]\d?)\s*", cell, re.IGNORECASE) for cell in header[1:]]
     names = [f"AU{match[1]}" if match else cell for match, cell in zip(numbers, header[1:], strict=True)]
     if aus is None:
         hint = "the columns after the first must be AU numbers"
         return check_columns(path, ["frame", *names], (), lambda n: re.fullmatch(r"frame|AU\d+", n), hint)
-    # The published header says 1 in one place too many: a 1 is let pass anywhere, another number only in its
+    # The published header has a 1 in one place too many: a 1 is accepted anywhere, another number only in its
     # place.
     columns = [f"AU{au}" for au in aus]
     if len(names) != len(columns) or any(n not in ("AU1", c) for n, c in zip(names, columns, strict=True)):
@@ -251,7 +251,7 @@ def _unit_columns(path: Path, aus: Sequence[int] | None, header: Sequence[str]) 
 
 
 def _coded(rows: Sequence[Row], scale: Mapping[int, float], form: str) -> pd.DataFrame:
-    """The cells through ``scale``, by frame; the first wrong one is named."""
+    """Translate the cells by ``scale``, by frame; the first wrong one is named."""
     frames = pd.Index([row.whole("frame", form="a frame number") for row in rows])
     if again := list(np.flatnonzero(frames.duplicated())):
         raise rows[again[0]].fault("frame", "it occurs twice; keep one row")
@@ -264,7 +264,7 @@ def _coded(rows: Sequence[Row], scale: Mapping[int, float], form: str) -> pd.Dat
 
 
 def _people(tree: Path, folder: Path) -> list[Path]:
-    """Archives and folders of people: in ``tree``, or, where it is doubled, in the one below."""
+    """Return archives and folders of people: in ``tree``, or, if it is doubled, in the one below."""
     entries = [e for e in list_inside(tree, folder) if e.is_dir() or e.suffix.lower() == ".zip"]
     if len(entries) == 1 and entries[0].is_dir() and _PLUS_TREE.fullmatch(entries[0].name):
         return _people(entries[0], folder)
@@ -272,7 +272,7 @@ def _people(tree: Path, folder: Path) -> list[Path]:
 
 
 def _archive_tasks(path: Path, archives: ExitStack) -> Tasks:
-    """The tasks in one archive, which stays open until all pictures are read."""
+    """Return the tasks in one archive, which is open until all pictures are read."""
     tasks: dict[str, dict[int, Frame]] = {}
     try:
         archive = archives.enter_context(zipfile.ZipFile(path))

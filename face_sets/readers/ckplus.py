@@ -10,11 +10,11 @@ Four parallel trees are read, as the four official archives unpack:
 
 each of them also one level deeper or under the archive's name (``extended-cohn-kanade-images``,
 ``Emotion_labels``, ``FACS_labels``). FACS and Landmarks may be absent: then there are no action units, and
-faces are framed by a detector. Emotion and FACS belong to a sequence's last frame; the file's name is only
-looked at for the frame number at its end, since the official ReadMe itself has a slip in the subject's
+faces are framed by a detector. Emotion and FACS belong to a sequence's last frame; of the file's name only
+the frame number at its end is used, since the official ReadMe itself has a mistake in the subject's
 (``S0005_…``).
 
-Kept of a sequence: the first frame as neutral and the last three with its label, as is customary; every
+Used of a sequence: the first frame as neutral and the last three with its label, as is customary; every
 action unit of the label's frame on those three, none on the first. What is certain about the layout comes
 from the official ReadMe. Unverified without a copy: how many pictures are in colour, and the counts per
 emotion.
@@ -62,19 +62,19 @@ _BEYOND = "sequences whose emotion or FACS file belongs to a frame that is not t
 
 
 def read_ckplus(folder: Path, size: int) -> FaceSet:
-    """CK+ from ``folder``: pixels (N, ``size``, ``size``), of each sequence the neutral first frame and the
-    last three.
+    """Read CK+ from ``folder``: of each sequence the neutral first frame and the last three, ``size`` ×
+    ``size``.
 
     ``subject`` is ``ckplus-S005``, ``sequence`` ``S005/001``, ``frame`` the number in the picture's name.
     ``emotion`` is neutral on the first frame and the sequence's own on the last three; in sequences without a
-    label, kept where they are FACS coded, it is empty on all four. ``AU<n>``: level k of 1 … 5 is k / 5,
-    level 0 ("not scored") 0.5, and not listed 0; NaN where the sequence was not coded. ``facs`` keeps the
-    codes as text. Splits are by subject.
+    label, used if they are FACS coded, it is empty on all four. ``AU<n>``: level k of 1 … 5 is k / 5, level 0
+    ("not scored") 0.5, and not listed 0; NaN if the sequence was not coded. ``facs`` has the codes as text.
+    Splits are by subject.
 
-    Pictures of ``size`` × ``size`` are taken as they are; others are framed by their landmarks, the eyes of
-    each frame and the proportions of the first, or else by the first face found in them. ``landmarks``
-    are those of the pictures returned. ``left_out`` counts sequences with neither label nor codes, empty
-    ones, those whose label's frame is missing, and those without a face.
+    Pictures of ``size`` × ``size`` are used unchanged; others are framed by their landmarks, the eyes of each
+    frame and the proportions of the first, or else by the first face found in them. ``landmarks`` are those
+    of the pictures returned. ``left_out`` counts sequences with neither label nor codes, empty ones, those
+    whose label's frame is missing, and those without a face.
 
     Raises DataError, naming the file and line, for anything else that is absent, damaged or out of range.
     """
@@ -87,7 +87,7 @@ def read_ckplus(folder: Path, size: int) -> FaceSet:
 
 
 def _trees(folder: Path) -> dict[str, Path]:
-    """Where each tree begins: the folder that holds the subjects' folders."""
+    """Find where each tree begins: the folder that has the subjects' folders."""
     trees = {}
     for tree, names in _TREES.items():
         places = _called(folder, folder, names)
@@ -105,7 +105,7 @@ def _trees(folder: Path) -> dict[str, Path]:
 
 
 def _called(place: Path, folder: Path, names: Sequence[str]) -> list[Path]:
-    """The folders in ``place`` that are called like one of ``names``, in whichever letter case."""
+    """List the folders in ``place`` with one of ``names``, in any letter case."""
     known = {name.casefold() for name in names}
     entries = list_inside(place, folder) if place.is_dir() else []
     return [entry for entry in entries if entry.name.casefold() in known and entry.is_dir()]
@@ -155,8 +155,8 @@ def _list_rows(trees: dict[str, Path], folder: Path, left_out: Counter[str]) -> 
 
 
 def _sequence_folders(tree: Path, folder: Path, left_out: Counter[str]) -> dict[tuple[str, str], Path]:
-    """(subject, sequence) -> its folder ``S005/001`` of a tree, sorted; files next to them are passed
-    over.
+    """Return (subject, sequence) -> its folder ``S005/001`` of a tree, sorted; files next to them are
+    ignored.
     """
     subjects = sequences.named_folders([tree], folder, _SUBJECT, left_out, _FOREIGN)
     return {
@@ -169,7 +169,7 @@ def _sequence_folders(tree: Path, folder: Path, left_out: Counter[str]) -> dict[
 def _annotations(
     tree: Path, folder: Path, ending: str, left_out: Counter[str]
 ) -> dict[tuple[str, str], Path]:
-    """(subject, sequence) -> its one file that ends in ``ending``."""
+    """Return (subject, sequence) -> its one file that ends in ``ending``."""
     files: dict[tuple[str, str], Path] = {}
     for key, place in _sequence_folders(tree, folder, left_out).items():
         for path in list_inside(place, folder, (".txt",)):
@@ -189,10 +189,10 @@ def _frame_of(file: Path) -> int:
 
 
 def _numbers(file: Path, good: Sequence[Callable[[float], bool]], form: str) -> list[tuple[int, list[float]]]:
-    """(number, numbers) of each line of ``file`` that is not empty.
+    """Return (line number, numbers) for each line of ``file`` that is not empty.
 
-    Raises DataError, naming the line and its ``form``, unless there is one number for each of
-    ``good``, which says whether it may stand there.
+    Raises DataError, naming the line and its ``form``, unless there is one number for each of ``good``, which
+    tests it.
     """
     lines = []
     for number, line in enumerate(read_lines(file), start=1):
@@ -217,8 +217,8 @@ def _read_emotion(file: Path) -> str:
 
 
 def _read_facs(file: Path) -> Codes:
-    """The codes in ``file``; level 0, "not scored", becomes a code without a level. A repeated line counts
-    once.
+    """Read the codes in ``file``; level 0, "not scored", becomes a code without a level. A repeated line
+    counts once.
     """
     good = [range(1, 100).__contains__, range(_LEVELS + 1).__contains__]
     levels: dict[int, int] = {}
@@ -230,7 +230,7 @@ def _read_facs(file: Path) -> Codes:
 
 
 def _read_landmarks(file: Path, folder: Path) -> np.ndarray | None:
-    """float64 (68, 2) of one frame, in the pixels of its picture; None where there is no file."""
+    """Read float64 (68, 2) of one frame, in the pixels of its picture; None if there is no file."""
     if not (file.exists() or file.is_symlink()):
         return None
     points = _numbers(require_inside(file, folder), [math.isfinite] * 2, "two numbers, x and y")

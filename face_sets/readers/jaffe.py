@@ -24,12 +24,12 @@ _NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})(\d+)\.(\d+)")
 
 
 def read_jaffe(folder: Path, size: int) -> FaceSet:
-    """JAFFE from ``folder``: pixels (N, ``size``, ``size``), emotions, people.
+    """Read JAFFE from ``folder``: pictures of ``size`` × ``size`` pixels, emotions, people.
 
     ``subject`` is ``jaffe-KA``, ``sequence`` the file's name without its ending (``KA.AN1.39``), ``frame`` 0;
-    splits are by subject. Pictures in which no face is found are counted in ``left_out``. Files that are no
-    pictures (a README) are passed over. Raises DataError, naming the file, for a picture that is damaged,
-    named otherwise, or there twice.
+    splits are by subject. Pictures in which no face is found are counted in ``left_out``. Files that are not
+    pictures (a README) are ignored. Raises DataError, naming the file, for a picture that is damaged, has
+    another name, or occurs twice.
     """
     rows: list[sequences.FaceRow] = []
     for path in list_inside(folder, folder, (".tiff",)):

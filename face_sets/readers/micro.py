@@ -1,35 +1,35 @@
 """Coded clips of micro-expressions: CASME II and SAMM, a coding sheet and a folder per clip.
 
 Each row of the sheet is a clip: subject, file name, the numbers of its onset, apex and offset frame, its
-action units and its emotion, which every kept picture gets. Kept are at most ``clip_frames`` pictures, evenly
-spaced from onset to offset, with onset, apex and offset among them, or with 0 all of them.
+action units and its emotion, which every picture of the clip has. At most ``clip_frames`` pictures are used,
+evenly spaced from onset to offset, with onset, apex and offset among them, or with 0 all of them.
 
-The official sheets have a few faults. They are mended where only one way is plausible, and the column
-``corrected`` says what was done (empty where nothing was): an apex that is not given, or lies outside the
-clip, becomes the middle of onset and offset; an offset before the onset becomes the clip's last picture; an
-onset, apex or offset without a picture becomes the nearest one within the clip. ``missing_frames`` counts the
-frame numbers from onset to offset for which there is no picture. Clips of which fewer than two pictures are
-there are left out and counted. There is no official split.
+The official sheets have a few errors. They are corrected if only one correction is plausible, and the column
+``corrected`` describes it (empty otherwise): an apex that is missing, or outside the clip, becomes the middle
+of onset and offset; an offset before the onset becomes the clip's last picture; an onset, apex or offset
+without a picture becomes the nearest one within the clip. ``missing_frames`` counts the frame numbers from
+onset to offset for which there is no picture. Clips with fewer than two pictures are left out and counted.
+There is no official split.
 
 **CASME II** (Yan et al., 2014): 26 people, spontaneous micro-expressions at 200 pictures per second. Expected
 in the folder: the coding sheet ``CASME2-coding-<date>.xlsx`` and one of
 
-- ``Cropped/sub01/EP02_01f/reg_img46.jpg``: face crops, taken whole (they are not square: squeezed, as is
+- ``Cropped/sub01/EP02_01f/reg_img46.jpg``: face crops, used whole (they are not square: squeezed, as is
   customary);
 - ``CASME2_RAW_selected/`` or ``CASME2-RAW/``, ``sub01/EP02_01f/img46.jpg``: the faces are found by a
   detector.
 
 Doubled folders (``Cropped/Cropped``) are accepted. Frame numbers are not padded and are those of the sheet.
-Mended are one apex, which is ``/``, the offset of one row, the 61st, and the incomplete ``sub16/EP01_08``.
+Corrected are one apex, which is ``/``, the offset of one row, the 61st, and the incomplete ``sub16/EP01_08``.
 AUs are coded as present (intensity 1) with sides.
 
 **SAMM** (Davison et al., 2018): a wide range of people, grey, 2040 × 1088, 200 pictures per second. Expected
 in the folder: ``006/006_1_2/006_05562.jpg`` (subject, subject_inducement_index, subject_frame), also some
 levels further down, and the coding sheet ``SAMM_Micro_FACS_Codes_v2.xlsx`` (other names with ``FACS_Codes``
-are found as well), worksheet ``MICRO_ONLY`` or the first. Notes stand above its header, which is found by its
-first cell. The padding of frame numbers differs between clips: they are read as numbers. Faces are found by a
-detector, one window per clip. Mended are the apex of ``028_4_1`` and of ``032_3_1``, which lies outside the
-clip, and the offset of one row. AU codes may carry letters and sides; of ``R12 or R15`` neither counts as
+are found as well), worksheet ``MICRO_ONLY`` or the first. There are notes above its header, which is found by
+its first cell. The padding of frame numbers differs between clips: they are read as numbers. Faces are found
+by a detector, one window per clip. Corrected are the apex of ``028_4_1`` and of ``032_3_1``, which is outside
+the clip, and the offset of one row. AU codes may have letters and sides; of ``R12 or R15`` neither counts as
 coded.
 """
 
@@ -56,7 +56,7 @@ SHEET_COLUMNS = SUBJECT, CLIP, ONSET, APEX, OFFSET, SHEET_UNITS, EMOTION = (
     *("Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame"),
     *("Action Units", "Estimated Emotion"),
 )
-"""Columns of both coding sheets, in which spaces come and go."""
+"""Columns of both coding sheets; their spaces differ between editions."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,12 @@ _RAW = ("CASME2_RAW_selected", "CASME2-RAW")
 
 
 def read_casme2(folder: Path, size: int, clip_frames: int = CLIP_FRAMES) -> FaceSet:
-    """CASME II from ``folder``: at most ``clip_frames`` pictures (0: all) of each coded clip, ``size`` ×
+    """Read CASME II from ``folder``: at most ``clip_frames`` pictures (0: all) of each coded clip, ``size`` ×
     ``size``.
 
     Subjects are ``casme2-sub01`` …, sequences ``sub01/EP02_01f`` …; columns ``onset``, ``apex``, ``offset``,
     ``fps``, ``missing_frames``, ``corrected``, AUs with their halves, ``facs``. Emotions are those of
-    ``CASME2``. Raises DataError: see ``_read_micro``; and where neither tree of pictures is there.
+    ``CASME2``. Raises DataError as ``_read_micro``, and if neither tree of pictures exists.
     """
     for tree in (*_CROPS, *_RAW):
         if (folder / tree).is_dir():
@@ -112,8 +112,8 @@ def read_casme2(folder: Path, size: int, clip_frames: int = CLIP_FRAMES) -> Face
 
 
 def read_samm(folder: Path, size: int, clip_frames: int = CLIP_FRAMES) -> FaceSet:
-    """SAMM from ``folder``: as ``read_casme2``. Subjects are ``samm-006`` …, sequences ``006/006_1_2`` ….
-    Raises DataError: see ``_read_micro``; and where there are no folders of subjects.
+    """Read SAMM from ``folder``: as ``read_casme2``. Subjects are ``samm-006`` …, sequences ``006/006_1_2``
+    …. Raises DataError as ``_read_micro``, and if there are no folders of subjects.
     """
     return _read_micro(SAMM, folder, folder, size, clip_frames, prefix=r"\d+_", example="006_05562.jpg")
 
@@ -129,11 +129,11 @@ def _read_micro(
     example: str,
     cropped: bool | None = None,
 ) -> FaceSet:
-    """The clips of the coding sheet in ``folder``, as the module's docstring says. ``pictures``: above the
-    subjects' folders; a file there is named ``prefix`` and its frame's number.
+    """Read the clips of the coding sheet in ``folder``, as the module's docstring describes. ``pictures`` is
+    the folder of the subjects' folders; a file there is named ``prefix`` and its frame's number.
 
-    Raises DataError, naming file and row: a sheet that cannot be used, a cell that cannot be read, a row
-    without a folder, a clip none of whose pictures lies between onset and offset.
+    Raises DataError, naming file and row: an unusable sheet, an unreadable cell, a row without a folder, a
+    clip without a picture between onset and offset.
     """
     sheet_rows = read_sheet(find_sheet(folder, layout.sheet), SHEET_COLUMNS, layout.worksheet)
     left_out: Counter[str] = Counter()
@@ -182,8 +182,8 @@ def _read_micro(
 
 
 def _span(row: Row, numbers: Sequence[int]) -> tuple[int, int, int, str]:
-    """Onset, apex and offset of a clip, each with a picture, and what was corrected; ``numbers``: pictures'
-    numbers.
+    """Return onset, apex and offset of a clip, each with a picture, and the corrections; ``numbers`` are
+    those of the pictures.
     """
     onset, offset = row.whole(ONSET), row.whole(OFFSET)
     apex = row.whole(APEX, absent=("", "/"))

@@ -1,23 +1,23 @@
-"""MMI (Pantic et al., 2005; Valstar & Pantic, 2010): videos of posed expressions from rest over their height
-to rest.
+"""MMI (Pantic et al., 2005; Valstar & Pantic, 2010): videos of posed expressions from neutral to the apex and
+back.
 
 Expected: ``Sessions/<n>/`` with ``session.xml``, one ``<sid>.avi``, ``<sid>.xml`` and optionally the AU
-coding ``<sid>-oao_aucs.xml``. The layout is not documented in public; what is read follows code that others
+coding ``<sid>-oao_aucs.xml``. The layout is not documented in public; the reader follows code that others
 published:
 
 - ``session.xml``: the attribute ``view`` of the first ``track``: 0 (frontal) and 2 (both views in one
-  picture) are read, the others are counted. Who is shown is the attribute ``id`` of ``subject``, or, without
+  picture) are read, the others are counted. The person is the attribute ``id`` of ``subject``, or, without
   it, the part of the sid before the hyphen (``S001-001``): both are unverified.
 - ``<sid>.xml``: the ``Metatag`` named ``Emotion``: 1 anger, 2 disgust, 3 fear, 4 happiness, 5 sadness, 6
-  surprise. Other codes exist. A video with such a code, or with none, is kept without an emotion where its
-  AUs are coded, else counted.
+  surprise. Other codes exist. A video with such a code, or with none, is used without an emotion if its AUs
+  are coded, else counted.
 - ``<sid>-oao_aucs.xml``: per ``ActionUnit`` (attribute ``Number``) ``Marker`` elements with ``Frame`` (from
   1) and ``Type``: 0 neutral, 1 onset, 2 apex, 3 offset. From a marker of type 1 to 3 up to one of type 0 the
   AU counts as present (intensity 1); an AU that is not listed is absent. AUs whose number is not whole are
-  counted and passed over.
+  counted and ignored.
 
-Kept are the first frame, as neutral, and the middle three. Some videos lie on their side: where no face is
-found upright, it is looked for in the frames turned by 90° clockwise. There is no official split.
+Used are the first frame, as neutral, and the middle three. Some videos lie on their side: if no face is found
+upright, it is searched for in the frames turned by 90° clockwise. There is no official split.
 """
 
 import os
@@ -65,7 +65,7 @@ _SESSIONS, _SESSION = re.compile("Sessions", re.IGNORECASE), re.compile(r"\d+")
 
 
 def read_mmi(folder: Path, size: int) -> FaceSet:
-    """MMI from ``folder``: four frames of each frontal video, ``size`` × ``size``.
+    """Read MMI from ``folder``: four frames of each frontal video, ``size`` × ``size``.
 
     Subjects are ``mmi-<id>``, sequences ``<session, four digits>/<sid>``, ``frame`` counts from 1; ``fps`` is
     the video's. AUs are those of each frame. Raises DataError, naming the file: XML that cannot be read or
@@ -87,7 +87,7 @@ def read_mmi(folder: Path, size: int) -> FaceSet:
 
 
 def _read_session(number: str, place: Path, folder: Path, size: int) -> tuple[list[FaceRow], list[str]]:
-    """The four frames of a session's video, cut out, and what was left out of the session, or why it was."""
+    """Return the four frames of a session's video, cut out, and the reasons for what was left out."""
     videos = list_inside(place, folder, (".avi",))
     if not videos:
         return [], [_NO_VIDEO]
@@ -140,7 +140,7 @@ def _xml(path: Path) -> ElementTree.Element:
 
 
 def _emotion(path: Path) -> str:
-    """The emotion of ``<sid>.xml``; empty where there is no code, or another than the six."""
+    """Return the emotion of ``<sid>.xml``; empty if there is no code, or another than the six."""
     tags = list(_xml(path).iter("Metatag"))
     if not tags:
         raise DataError(f"{path}: no element Metatag; it should say what is shown")
@@ -155,7 +155,7 @@ def _emotion(path: Path) -> str:
 
 
 def _markers(path: Path) -> tuple[dict[int, list[tuple[int, int]]], list[str]]:
-    """AU -> (frame, type) of its markers in order, and what was left out."""
+    """Return AU -> (frame, type) of its markers in order, and what was left out."""
     left_out: list[str] = []
     coding: dict[int, list[tuple[int, int]]] = {}
     root = _xml(path)
@@ -186,7 +186,7 @@ def _markers(path: Path) -> tuple[dict[int, list[tuple[int, int]]], list[str]]:
 
 
 def _codes(markers: Mapping[int, Sequence[tuple[int, int]]] | None, frame: int) -> Codes:
-    """The AUs present at ``frame``: those whose last marker up to there is not a neutral one."""
+    """Return the AUs present at ``frame``: those whose last marker up to there is not a neutral one."""
     if markers is None:
         return None
     states = {au: [kind for at, kind in marks if at <= frame] for au, marks in sorted(markers.items())}
@@ -194,7 +194,7 @@ def _codes(markers: Mapping[int, Sequence[tuple[int, int]]] | None, frame: int) 
 
 
 def _framed(pictures: list[np.ndarray], size: int) -> list[np.ndarray] | None:
-    """The frames cut out with one window; None where no face is found, upright or on its side."""
+    """Cut out the frames with one window; None if no face is found, upright or on its side."""
     if pictures[0].shape == (size, size):
         return pictures
     for views in (pictures, [np.ascontiguousarray(np.rot90(picture, -1)) for picture in pictures]):
@@ -208,7 +208,7 @@ _stderr = threading.Lock()
 
 
 def _read_video(path: Path) -> tuple[float, dict[int, np.ndarray], int, str]:
-    """As ``_decode``, and what the decoder wrote to stderr: OpenCV has no other way to hand its faults on."""
+    """As ``_decode``, and the decoder's output on stderr: OpenCV reports its errors in no other way."""
     with _stderr, tempfile.TemporaryFile() as log:
         stderr = os.dup(2)
         try:
@@ -222,11 +222,11 @@ def _read_video(path: Path) -> tuple[float, dict[int, np.ndarray], int, str]:
 
 
 def _decode(path: Path) -> tuple[float, dict[int, np.ndarray], int]:
-    """Frames per second; by 0-based position the frames that are kept, grey, none of a short video; and how
-    many frames the header promises that are not there.
+    """Read a video: frames per second; by 0-based position the frames that are used, grey, none of a short
+    video; and how many frames the header promises that are missing.
 
-    A recorder that dropped frames counts them all the same: the frames up to the first that is not there are
-    the video. Raises DataError for a file that is shorter than it says of itself: it was cut.
+    A recorder that dropped frames counts them all the same: the frames up to the first missing one are the
+    video. Raises DataError for a file that is shorter than its header says: it was cut.
     """
     video = cv2.VideoCapture(str(path))
     if not video.isOpened():
@@ -255,7 +255,7 @@ def _decode(path: Path) -> tuple[float, dict[int, np.ndarray], int]:
 
 
 def _is_cut(path: Path) -> bool:
-    """Whether a file of the RIFF family, as AVI is, ends before the size that its header states."""
+    """Return whether a file of the RIFF family, as AVI is, ends before the size that its header gives."""
     with open_regular(path) as file:
         head = file.read(8)
         return head[:4] == b"RIFF" and file.seek(0, os.SEEK_END) < int.from_bytes(head[4:], "little")

@@ -1,13 +1,12 @@
-"""One's own pictures: a table ``faces.csv`` and the pictures that it lists, in a folder named as one likes.
+"""The user's own pictures: a table ``faces.csv`` and the pictures that it lists, in a folder of any name.
 
-``path``, ``subject`` and ``emotion`` are its columns, and as many of the others as there is something to say
-in: ``sequence`` and ``frame`` for pictures that follow each other, ``split`` (train, valid, test; each person
-in one), ``cropped`` (yes: the picture is the crop of a face already, and is taken whole), and ``AU1``,
-``AU2`` …, the intensity from 0 to 1 of an action unit, empty where it was not coded. Paths are relative to
-the table.
+The columns ``path``, ``subject`` and ``emotion`` are required. Optional are ``sequence`` and ``frame`` for
+pictures that follow each other, ``split`` (train, valid, test; each person in one), ``cropped`` (yes: the
+picture is the crop of a face already, and is used whole), and ``AU1``, ``AU2`` …, the intensity from 0 to 1
+of an action unit, empty if it was not coded. Paths are relative to the table.
 
-A face is looked for in each picture as ``ferbook predict`` looks for it, in a sequence in the first picture
-that shows one: a window found anew in each would tremble, and pass for motion.
+A face is searched for in each picture as ``ferbook predict`` does, in a sequence in the first picture that
+shows one: a new window in each picture would tremble, and look like motion.
 """
 
 import io
@@ -41,9 +40,9 @@ _EMOTIONS = {label: label for label in (*LABELS, UNLABELLED)} | SPELLINGS
 def read_own(folder: Path, size: int) -> FaceSet:
     """Read the pictures of ``folder`` that its ``faces.csv`` lists, in its order.
 
-    The set's name is the folder's, and each ``subject`` begins with it; ``sequence`` is the path where the
-    table has none. Without a column ``split`` people are divided, three fifths to train on. ``left_out``
-    counts pictures without a face and those that the table does not list.
+    The set's name is the folder's, and each ``subject`` begins with it; ``sequence`` is the path if the table
+    has none. Without a column ``split`` people are divided, three fifths for training. ``left_out`` counts
+    pictures without a face and those that the table does not list.
 
     Returns
     -------
@@ -120,7 +119,7 @@ def _columns(path: Path, header: list[str]) -> Sequence[str]:
 
 
 def _picture(folder: Path, line: Row) -> Path:
-    """The file of the picture of ``line``, as it is called on the disk."""
+    """Return the file of the picture of ``line``, by its name on the disk."""
     name = line.text("path")
     if not name or "\0" in name:
         raise DataError(f"{line.place}: no path of a picture")
@@ -161,7 +160,7 @@ def _intensity(line: Row, unit: str) -> float:
 
 
 def require_own_folder(folder: Path) -> None:
-    """Raise DataError where ``folder`` exists, ParameterError where no set can be called so."""
+    """Raise DataError if ``folder`` exists, ParameterError if no set can have its name."""
     if folder.exists() or folder.is_symlink():
         raise DataError(f"{folder}: exists already; name another folder, or move it away")
     if folder.name != "own" and not may_be_own(folder.name):
@@ -172,8 +171,8 @@ def require_own_folder(folder: Path) -> None:
 
 
 def save_own(faces: FaceSet, folder: Path) -> None:
-    """Write ``faces`` by ``write_own`` to the new ``folder``: whole, or not at all. Raises DataError where it
-    cannot.
+    """Write ``faces`` by ``write_own`` to the new ``folder``: completely, or not at all. Raises DataError if
+    it cannot be written.
     """
     require_own_folder(folder)
     try:
@@ -189,7 +188,7 @@ def write_own(faces: FaceSet, folder: Path) -> None:
     """Write ``faces`` to the empty ``folder`` as ``faces.csv`` and png pictures ``pictures/0000000.png`` …,
     which are crops.
 
-    Subjects, sequences, frames, splits and action units are kept, those of halves of the face are not.
+    Subjects, sequences, frames, splits and action units are written, those of halves of the face are not.
     """
     units = [*filter(_UNIT.fullmatch, faces.aus)]
     table = faces.table[[*_NEEDED[1:], *_OPTIONAL[:-1], *units]].assign(cropped="yes")
@@ -201,17 +200,17 @@ def write_own(faces: FaceSet, folder: Path) -> None:
 
 
 def write_picture(path: Path, pixels: np.ndarray) -> None:
-    """Write uint8 (H, W) ``pixels`` to ``path``, whose folder is made. JPEG at quality 100: values change by
-    1 or 2.
+    """Write uint8 (H, W) ``pixels`` to ``path``, and make its folder. JPEG at quality 100: values change by 1
+    or 2.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encoded(pixels, path.suffix))
 
 
 def encoded(pixels: np.ndarray, suffix: str) -> bytes:
-    """The content of a picture file with the ending ``suffix`` that shows uint8 (H, W) ``pixels``.
+    """Return the content of a picture file with the ending ``suffix`` that shows uint8 (H, W) ``pixels``.
 
-    In memory first: on a full disk Pillow leaves a file that is cut short, and says nothing.
+    In memory first: on a full disk Pillow leaves an incomplete file without an error.
     """
     file = io.BytesIO()
     options = {"quality": 100} if suffix in (".jpg", ".jpeg") else {}

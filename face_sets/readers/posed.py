@@ -1,21 +1,20 @@
 """Posed expressions in folders, without a file of labels: Oulu-CASIA, BU-4DFE and BU-3DFE.
 
-Of the first two there is a folder per person, in it one per emotion, in it a sequence that begins at rest.
-The folder's name is the label, and of the pictures kept the first is neutral. None of the three has an
-official split.
+The first two have a folder per person, in it one per emotion, in it a sequence that begins neutral. The
+folder's name is the label, and the first of the pictures used is neutral. None of the three has an official
+split.
 
-**Oulu-CASIA NIR&VIS** (Zhao et al., 2011): 80 people, six expressions from rest to their height, 320 × 240,
-25 per second. Expected somewhere below the folder: ``VL/Strong/P001/Anger/000.jpeg`` (in the release inside
-``B_OriginalImg/OriginalImg/``), or, where that is not there, ``VL_Acropped/Strong/…`` (inside
-``PreProcess_Img/``, ``PreProcessImg/`` or ``PreProcess/``), whose pictures are face crops and are taken
-whole. Read is what the usual protocol uses: visible light (VL) and strong light; of each sequence the first
-picture, as neutral, and the last three. Which names the upper folders have is not certain, so they are
-searched for.
+**Oulu-CASIA NIR&VIS** (Zhao et al., 2011): 80 people, six expressions from neutral to the apex, 320 × 240, 25
+per second. Expected somewhere below the folder: ``VL/Strong/P001/Anger/000.jpeg`` (in the release inside
+``B_OriginalImg/OriginalImg/``), or, if that is absent, ``VL_Acropped/Strong/…`` (inside ``PreProcess_Img/``,
+``PreProcessImg/`` or ``PreProcess/``), whose pictures are face crops and are used whole. As in the usual
+protocol, visible light (VL) and strong light are read; of each sequence the first picture, as neutral, and
+the last three. Which names the upper folders have is not certain, so they are searched for.
 
-**BU-4DFE** (Yin et al., 2008): 101 people, six expressions from rest over their height back to rest, 25 per
+**BU-4DFE** (Yin et al., 2008): 101 people, six expressions from neutral over the apex back to neutral, 25 per
 second. Expected, also some levels further down: ``F001/Fear/042.jpg``, the texture next to the mesh
-``042.wrl``, which is not read. Of each sequence the first picture is kept, as neutral, and the middle three.
-That a sequence is at its height in the middle is the custom, not a label; how large the pictures are, and the
+``042.wrl``, which is not read. Of each sequence the first picture, as neutral, and the middle three are used.
+That the apex is in the middle of a sequence is the custom, not a label; how large the pictures are, and the
 published counts, are quoted from memory of the literature.
 
 **BU-3DFE** (Yin et al., 2006): 100 people, six expressions at four levels and one neutral face each.
@@ -45,7 +44,7 @@ SHORT = "sequences of fewer than four pictures"
 
 @dataclass(frozen=True)
 class PosedLayout:
-    """How one data set names its folders and pictures, and which pictures of a sequence are kept."""
+    """The names of folders and pictures of one data set, and the pictures of a sequence that are used."""
 
     name: str
     emotions: Mapping[str, str]
@@ -76,11 +75,11 @@ BU4DFE = PosedLayout(
 
 
 def read_oulu_casia(folder: Path, size: int) -> FaceSet:
-    """Oulu-CASIA (visible, strong light) from ``folder``: first and last three pictures of each sequence.
+    """Read Oulu-CASIA (visible, strong light) from ``folder``: first and last three pictures of each
+    sequence.
 
     Subjects are ``oulu_casia-P001`` …, sequences ``P001/Anger`` …. In the original pictures faces are found
-    by a detector, one window per sequence. Raises DataError: see ``_read_posed``; and where neither tree is
-    there.
+    by a detector, one window per sequence. Raises DataError as ``_read_posed``, and if neither tree exists.
     """
     for name, cropped in (("VL", None), ("VL_Acropped", True)):
         folders = find_folders(folder, re.compile(name))
@@ -93,11 +92,11 @@ def read_oulu_casia(folder: Path, size: int) -> FaceSet:
 
 
 def read_bu4dfe(folder: Path, size: int) -> FaceSet:
-    """BU-4DFE from ``folder``: the first and the middle three pictures of each sequence.
+    """Read BU-4DFE from ``folder``: the first and the middle three pictures of each sequence.
 
     Subjects are ``bu4dfe-F001`` …, sequences ``F001/Fear`` …. Faces are found by a detector, one window per
-    sequence. Several folders of people on one level (one per archive) are taken together. Raises DataError:
-    see ``_read_posed``.
+    sequence. Several folders of people on one level (one per archive) are combined. Raises DataError as
+    ``_read_posed``.
     """
     people = tops(folder, BU4DFE.subject_folder, "folders of people (F001)")
     return _read_posed(BU4DFE, folder, people, size)
@@ -106,10 +105,10 @@ def read_bu4dfe(folder: Path, size: int) -> FaceSet:
 def _read_posed(
     layout: PosedLayout, folder: Path, people: Sequence[Path], size: int, cropped: bool | None = None
 ) -> FaceSet:
-    """Every sequence of the folders of ``people``; ``folder`` is the data set's own.
+    """Read every sequence of the folders of ``people``; ``folder`` is the data set's own.
 
-    Raises DataError, naming the folder or file: one that is no emotion's, two for one emotion or one person,
-    a picture without a frame number, and what ``gather_rows`` refuses. Sequences of fewer than four pictures
+    Raises DataError, naming the folder or file: one that belongs to no emotion, two for one emotion or one
+    person, a picture without a frame number, and as ``gather_rows``. Sequences of fewer than four pictures
     are counted.
     """
     left_out: Counter[str] = Counter()
@@ -146,12 +145,12 @@ MODEL_NAME = re.compile(r"([FM]\d{4})_([A-Z]{2})(\d\d)([A-Z]{2})_F2D", re.IGNORE
 
 
 def read_bu3dfe(folder: Path, size: int) -> FaceSet:
-    """BU-3DFE from ``folder``: every frontal picture, one sequence each (``F0001_AN01WH``), frame 0.
+    """Read BU-3DFE from ``folder``: every frontal picture, one sequence each (``F0001_AN01WH``), frame 0.
 
     Subjects are ``bu3dfe-F0001`` …; columns ``level`` (0 for neutral, in the release 1 to 4 otherwise) and
     ``ancestry``. Pictures in which no face is found are left out and counted. Raises DataError, naming the
-    file: a name that says another person than its folder, or an expression, level or ancestry that there is
-    not; two pictures of one model; two folders of one person; what ``gather_rows`` refuses.
+    file: a name with another person than its folder, or an unknown expression, level or ancestry; two
+    pictures of one model; two folders of one person; and as ``gather_rows``.
     """
     left_out: Counter[str] = Counter()
     emotions = {code: emotion for emotion, code in MODEL_EMOTIONS.items()}

@@ -29,21 +29,21 @@ TFD_CODES = (*SIX, "neutral")
 
 NO_LABEL = NOBODY = -1
 FOLD_SPLITS = (UNLABELLED, "train", "valid", "test")
-"""What the values 0 to 3 in ``folds`` mean."""
+"""The meaning of the values 0 to 3 in ``folds``."""
 
 TFD_FILES = {48: "TFD_48x48.mat", 96: "TFD_96x96.mat"}
 _KEYS = ("images", "labs_ex", "labs_id", "folds")
 
 
 def read_tfd(folder: Path, size: int) -> FaceSet:
-    """The labelled pictures of TFD in ``folder``: pixels (N, ``size``, ``size``), emotions, people, the five
-    folds.
+    """Read the labelled pictures of TFD in ``folder``: pictures of ``size`` × ``size`` pixels, emotions,
+    people, the five folds.
 
     Of the two files the one of 48 × 48 is read for a ``size`` up to 48, that of 96 × 96 above, or else the
-    one that is there; the pictures, face crops already, are resampled where ``size`` is another. ``subject``
-    is ``tfd-<id>``, empty where unknown; ``sequence`` the picture's row in the file. ``fold1`` … ``fold5``
-    hold ``train``, ``valid`` or ``test``, and ``split`` is ``fold1``. Raises DataError, naming file, key and
-    row, for anything absent or out of range.
+    one that exists; the pictures, face crops already, are resampled to another ``size``. ``subject`` is
+    ``tfd-<id>``, empty if unknown; ``sequence`` the picture's row in the file. ``fold1`` … ``fold5`` are
+    ``train``, ``valid`` or ``test``, and ``split`` is ``fold1``. Raises DataError, naming file, key and row,
+    for anything absent or out of range.
     """
     paths = [folder / TFD_FILES[side] for side in ((48, 96) if size <= 48 else (96, 48))]
     path = next(filter(os.path.lexists, paths), None)
@@ -78,7 +78,7 @@ def read_tfd(folder: Path, size: int) -> FaceSet:
 
 
 def _arrays(path: Path) -> list[np.ndarray]:
-    """``images`` (N, S, S), ``labs_ex`` and ``labs_id`` (N,), ``folds`` (N, 5), as the file has them."""
+    """Return ``images`` (N, S, S), ``labs_ex`` and ``labs_id`` (N,), ``folds`` (N, 5), as in the file."""
     try:
         content = loadmat(path, variable_names=_KEYS)
     except NotImplementedError as fault:
