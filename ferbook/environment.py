@@ -87,22 +87,12 @@ def start_logged(
     log.parent.mkdir(parents=True, exist_ok=True)
     log.unlink(missing_ok=True)
     with log.open("xb") as sink:  # never what a link leads to
-        return subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            preexec_fn=end_with_parent,
-            **options,
-        )
+        streams = {"stdin": subprocess.DEVNULL, "stdout": sink, "stderr": subprocess.STDOUT}
+        return subprocess.Popen(command, env=environment, preexec_fn=end_with_parent, **streams, **options)
 
 
 def printed_by_failure(
-    command: Sequence[str],
-    log: Path,
-    environment: Mapping[str, str],
-    folder: Path | None = None,
+    command: Sequence[str], log: Path, environment: Mapping[str, str], folder: Path | None = None
 ) -> list[str] | None:
     """Run ``command``, which ends when we do. The lines it printed where it fails, None where it succeeds;
     ``log`` holds them in either case.

@@ -149,11 +149,8 @@ class Session:
         for what in filter(absent.get, absent):
             raise ChapterError(f"figure {name!r} has no {what}")
         markup = store_figure(self.output, name, plot)
-        self._record["figures"][name] = {
-            "alt": plot.alt,
-            "caption": plot.caption,
-            "tolerance": plot.tolerance,
-        }
+        words = {"alt": plot.alt, "caption": plot.caption}
+        self._record["figures"][name] = words | {"tolerance": plot.tolerance}
         self._write()
         return HTML(markup)
 
@@ -206,11 +203,8 @@ Opened = TypeVar("Opened", bound=Session)
 
 
 def _parameters_from(chapter: Chapter, namespace: Mapping[str, object]) -> BaseModel:
-    values = {
-        name: value
-        for name, value in namespace.items()
-        if isinstance(value, int | float | str) and not name.startswith("_")
-    }
+    public = {name: value for name, value in namespace.items() if not name.startswith("_")}
+    values = {name: value for name, value in public.items() if isinstance(value, int | float | str)}
     for name in chapter.parameters.model_fields:
         if name not in values:
             raise ParameterError(f"the parameters cell of {chapter.name} does not assign {name!r}")

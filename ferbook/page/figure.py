@@ -81,9 +81,7 @@ def line_marks(figure: Figure) -> Iterator[style.Mark]:
         most = _MOST_POINTS if len(bare) <= 4 else _MOST_POINTS // 4
         for line in lines:
             name = "" if line.get_label().startswith("_") else f"{line.get_label()}: "
-            places = np.column_stack(
-                [np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)]
-            )
+            places = line.get_xydata()
             for x, y in places[:: -(-len(places) // most) if line in bare else 1]:
                 values = (
                     f"{_name(axes, 'x')} {_value(axes.xaxis, x)}; {_name(axes, 'y')} {_value(axes.yaxis, y)}"
