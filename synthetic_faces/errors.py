@@ -1,5 +1,5 @@
-"""What the generator refuses or fails at. ``exit_code`` is what a program that it stops should return: 2
-where its user can mend it, 1 where we must.
+"""Errors of the generator. ``exit_code`` is what a program that they stop should return: 2 if its user can
+correct the cause, 1 otherwise.
 """
 
 
@@ -29,6 +29,6 @@ class AssetError(Exception):
 
 
 class RenderError(Exception):
-    """A process that renders has ended before its work was done."""
+    """A rendering process ended before its work was done."""
 
     exit_code = 1

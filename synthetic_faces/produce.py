@@ -1,4 +1,4 @@
-"""The synthetic face sets: people, their expressions, the rows that say so, and the pictures of them."""
+"""The synthetic face sets: people, their expressions, the table and the pictures."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
@@ -27,17 +27,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a synthetic set is made of: the ``domain`` by its name, the number of its people (``subjects``),
-    the ``size`` of its pictures in pixels, and the ``seed``; further fields are options, texts with a
-    default. ``timing`` of sequences: ``by_unit``, as people move, all units ``together``, or the same three
-    events ``in_turn``, whose order is the class; without one as the domain has it. ``family`` of the people,
-    one of ``domains.FAMILIES``; without one everybody's. ``sample``: ``one`` sequence of each person, to be
-    looked at; without it all. ``units``: ``free``, each by itself, whatever the emotion (``Spread.free``);
-    without it as people show the emotion.
+    """The specification of a synthetic set.
 
-    The same recipe gives the same set, as long as the domain's version is. Person k of a seed, and what
-    this person does when showing an emotion for the n-th time, is the same in sets of any number of people;
-    who shows which emotions is not. Raises SettingError for a value out of range.
+    The same recipe gives the same set, as long as the domain's version is the same. Person k of a seed, and
+    what this person does when showing an emotion for the n-th time, is the same in sets of any number of
+    people; who shows which emotions is not.
+
+    Parameters
+    ----------
+    domain : str
+        Name, also with its version.
+    subjects : int
+        Number of people.
+    size : int
+        Side of the pictures in pixels.
+    seed : int
+    timing : str
+        Timing of sequences: ``by_unit``, as people move; all units ``together``; or the same three events
+        ``in_turn``, whose order is the class. Empty: as the domain has it.
+    family : str
+        Family of the people, one of ``domains.FAMILIES``. Empty: all.
+    sample : str
+        ``one``: one sequence of each person, for a preview. Empty: all.
+    units : str
+        ``free``: each unit independently, whatever the emotion (``Spread.free``). Empty: as people show the
+        emotion.
+
+    Raises
+    ------
+    SettingError
+        A value is out of range.
     """
 
     domain: str
@@ -61,9 +80,9 @@ class Recipe:
 
     @classmethod
     def of(cls, domain: str, subjects: int = 0, size: int = 0, seed: int = 0, **options: str) -> "Recipe":
-        """The recipe with the domain's own number of people and size where 0 is given.
+        """Make a recipe with the domain's own number of people and size for 0.
 
-        Raises SettingError for an option that there is not, or a value out of range.
+        Raises SettingError for an unknown option, or a value out of range.
         """
         names = [field.name for field in fields(cls)[4:]]
         if unknown := [name for name in options if name not in names]:
@@ -75,7 +94,7 @@ class Recipe:
 
     @property
     def key(self) -> dict[str, str | int]:
-        """What names the set: its domain with the version, people, size, seed, and the options that are not
+        """The name of the set: its domain with the version, people, size, seed, and the options that are not
         at their default.
         """
         about = {"subjects": self.subjects, "size": self.size, "seed": self.seed}
@@ -88,11 +107,11 @@ class Recipe:
         return {o.name: getattr(self, o.name) for o in options if getattr(self, o.name) != o.default}
 
     def plan(self) -> list[Sequence]:
-        """The sequences of the set, in its order."""
+        """Return the sequences of the set, in its order."""
         every = plan(domain_named(self.domain), self.subjects, self.seed)
         if not self.sample:
             return every
-        # Of the first person the first, of the last the last, so that most labels are seen.
+        # Of the first person the first, of the last the last, so that most labels occur.
         of_person = [list(own) for _, own in groupby(every, attrgetter("subject"))]
         return [own[who * len(own) // len(of_person)] for who, own in enumerate(of_person)]
 
@@ -106,12 +125,30 @@ def produce(
     head: Path | None = None,
     advance: Callable[[int], object] = lambda number: None,
 ) -> dict[str, np.ndarray]:
-    """``pixels`` uint8 (N, S, S), ``masks`` uint32 (N, S, S) and ``landmarks`` float32 (N, 68, 2) of the N
-    pictures of ``recipe``, in the order of ``picture_rows``; see ``render.Rendered``.
+    """Render the pictures of ``recipe``, in the order of ``picture_rows``.
 
-    Of each clip those frames that ``choose`` takes (None: all). ``workers``, ``cache``, ``head`` and
-    ``advance`` as in ``workers.render_people``. Raises RenderError where a worker dies, AssetError where anny
-    or the head is missing, SettingError where a head has to be given.
+    Parameters
+    ----------
+    recipe : Recipe
+    choose : callable, optional
+        Selects the frames of each clip; by default all.
+    workers, cache, head, advance
+        As of ``workers.render_people``.
+
+    Returns
+    -------
+    dict
+        ``pixels`` uint8 (N, S, S), ``masks`` uint32 (N, S, S) and ``landmarks`` float32 (N, 68, 2) of N
+        pictures; see ``render.Rendered``.
+
+    Raises
+    ------
+    RenderError
+        A worker died.
+    AssetError
+        anny or the head is missing.
+    SettingError
+        The domain needs a head.
     """
     domain, jobs = domain_named(recipe.domain), []
     for person, own in groupby(recipe.plan(), attrgetter("subject")):
@@ -129,7 +166,7 @@ def produce(
 
 
 def empty_arrays(number: int, size: int) -> dict[str, np.ndarray]:
-    """Empty arrays for ``number`` pictures, each a ``render.Rendered``."""
+    """Allocate arrays for ``number`` pictures, each a ``render.Rendered``."""
     return {
         "pixels": np.empty((number, size, size), np.uint8),
         "masks": np.empty((number, size, size), np.uint32),
@@ -138,12 +175,15 @@ def empty_arrays(number: int, size: int) -> dict[str, np.ndarray]:
 
 
 def picture_rows(recipe: Recipe, choose: Choice | None = None) -> "pd.DataFrame":
-    """One row per picture of ``produce``, without a picture being made.
+    """Return the table of ``produce``, without rendering.
 
-    ``dataset``, ``subject``, ``sequence``, ``frame``, ``emotion``; where labels may be wrong
-    ``true_emotion``, what was shown; where a crowd gave them ``vote_<emotion>``; of sequences ``onset``,
-    ``apex``, ``offset`` (frame numbers) and ``fps``; the intensity in [0, 1] of each AU, ``AU<n>``, and of
-    its two halves, ``AU<n>_left`` and ``AU<n>_right``.
+    Returns
+    -------
+    pandas.DataFrame
+        One row per picture: ``dataset``, ``subject``, ``sequence``, ``frame``, ``emotion``; if labels can be
+        wrong ``true_emotion``, the emotion shown; if a crowd gave them ``vote_<emotion>``; for sequences
+        ``onset``, ``apex``, ``offset`` (frame numbers) and ``fps``; the intensity in [0, 1] of each AU,
+        ``AU<n>``, and of its two halves, ``AU<n>_left`` and ``AU<n>_right``.
     """
     import pandas as pd  # not by a worker, which makes no table
 
@@ -184,7 +224,7 @@ def render_sequences(
     sequences: list[tuple[int, int, list[int]]],
     **options: str,
 ) -> "Iterator[Rendered]":
-    """The pictures of one person's ``sequences``: label, repeat and the frames that are taken."""
+    """Yield the pictures of one person's ``sequences``: label, repeat and the selected frames."""
     own = with_options(domain_named(domain), **options)
     someone = draw_person(renderer.assets, seed, person_number(own, person), own.looks)
     for label, repeat, frames in sequences:

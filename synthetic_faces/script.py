@@ -1,8 +1,8 @@
-"""Faces to order: who, taken how, and with exactly which action units.
+"""Faces by specification: which person, which take, and exactly which action units.
 
-The people of a set do what ``sequences.perform`` draws for them; here the caller says it, picture by picture.
-Pictures of one person with the same number of ``takes`` share head pose, gaze, light, background and the
-sensor's noise, so they differ in nothing but their action units.
+The people of a set do what ``sequences.perform`` draws for them; here the caller specifies it, picture by
+picture. Pictures of one person with the same number of ``takes`` have the same head pose, gaze, light,
+background and noise, so they differ only in their action units.
 """
 
 import hashlib
@@ -30,11 +30,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Script:
-    """What to render: ``people`` (N,) and ``takes`` (N,) whole numbers from 0, ``intensities`` (N,
-    ``len(AUS)``, 2) in [0, 1].
+    """The pictures to render.
 
-    The last axis is the subject's left and right half of the face. Raises SettingError for shapes or values
-    that do not fit.
+    Parameters
+    ----------
+    people : (N,) int array
+    takes : (N,) int array
+        From 0.
+    intensities : (N, ``len(AUS)``, 2) array
+        In [0, 1]; the last axis is the subject's left and right half of the face.
+
+    Raises
+    ------
+    SettingError
+        Shapes or values do not fit.
     """
 
     people: np.ndarray
@@ -75,12 +84,25 @@ def render_script(
     head: Path | None = None,
     advance: Callable[[int], object] = lambda number: None,
 ) -> dict[str, np.ndarray]:
-    """``pixels``, ``masks`` and ``landmarks`` (as of ``produce.produce``) of the pictures of ``script``, in
-    its order, of people of ``domain``, taken as this domain takes them; ``head`` and ``advance`` as in
-    ``render_people``.
+    """Render the pictures of ``script``, in its order, of people of ``domain`` and with its camera.
 
     Person k of ``seed`` is that of the domain's sets. What the camera computes from a whole picture (levels,
     contrast) is left out: it would carry a movement of the mouth to the forehead.
+
+    Parameters
+    ----------
+    script : Script
+    domain : str
+    size : int
+        Side of a picture in pixels.
+    seed : int
+    workers, cache, head, advance
+        As of ``workers.render_people``.
+
+    Returns
+    -------
+    dict
+        ``pixels``, ``masks`` and ``landmarks`` as of ``produce.produce``.
     """
     require_head(domain_named(domain), head)
     jobs, order = [], []
@@ -99,7 +121,7 @@ def render_script(
 def render_takes(
     renderer: "Renderer", domain: str, seed: int, person: int, takes: list[int], intensities: list
 ) -> "Iterator[Rendered]":
-    """The pictures of one person, one for each of ``takes`` with its ``intensities``."""
+    """Yield the pictures of one person, one for each of ``takes`` with its ``intensities``."""
     own = domain_named(domain)
     someone = draw_person(renderer.assets, seed, person_number(own, person), own.looks)
     for number, levels in zip(takes, intensities, strict=True):
@@ -107,8 +129,8 @@ def render_takes(
 
 
 def script_rows(script: Script, domain: str) -> "pd.DataFrame":
-    """One row per picture of ``script``: ``dataset``, ``subject``, ``sequence`` (``<subject>-<take>``),
-    ``frame`` counted within it, and the intensity of each AU.
+    """Return the table of ``script``, one row per picture: ``dataset``, ``subject``, ``sequence``
+    (``<subject>-<take>``), ``frame`` counted within it, and the intensity of each AU.
     """
     import pandas as pd  # as in ``produce``
 
@@ -121,8 +143,8 @@ def script_rows(script: Script, domain: str) -> "pd.DataFrame":
 
 
 def take(domain: str, seed: int, person: int, number: int) -> Shot:
-    """Head pose, gaze, light, background and noise of a person's take ``number``, drawn as the ``domain``
-    draws those of its pictures.
+    """Draw head pose, gaze, light, background and noise of a person's take ``number``, as the ``domain`` does
+    for its pictures.
     """
     own = domain_named(domain)
     rng = np.random.default_rng((Stream.TAKE, seed, person_number(own, person), number))

@@ -1,9 +1,10 @@
-"""Stimuli for anybody's detector of action units: who shows what, how it is taken, and the pictures.
+"""Stimuli for the audit of any detector of action units: who shows what, how it is photographed, and the
+pictures.
 
-Every person shows, before the same even light and straight ahead: a neutral face, each unit alone in five
-doses, each unit that has sides on either side alone, and several units together, some as an emotion. Some
-units are shown again with one thing changed: the head is turned, the skin or the age is another, the light
-is. No two pictures have the same noise of the sensor, nor quite the same place, as of a real camera.
+Every person shows, in the same even light and from the front: a neutral face, each unit alone in five doses,
+each unit that has sides on either side alone, and several units together, some as an emotion. Some units are
+shown again with one change: the head is turned, the skin or the age differs, the light does. No two pictures
+have the same noise or exactly the same crop, as with a real camera.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -30,12 +31,12 @@ AUDITED = 350_000
 """First of the people's numbers: they are in no set."""
 
 FEWEST_PEOPLE = 6
-"""With fewer nothing that is seen in them holds for others."""
+"""With fewer people results cannot be generalised."""
 
 DOSES = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 REST_PICTURES = 5
-"""Neutral pictures of each person: what all others are compared with."""
+"""Neutral pictures of each person, with which all others are compared."""
 
 TOGETHER = ("AU1 AU2", "AU1 AU4", "AU1 AU2 AU5", "AU4 AU7", "AU6 AU12", "AU12 AU25", "AU9 AU17", "AU15 AU17")
 """Units that are often shown together."""
@@ -55,25 +56,38 @@ CHANGES: Mapping[str, tuple[str, Mapping[str, float]]] = {
     "light from the side": ("light", {"key_azimuth": 1.2, "fill": 0.05, "ambient": 0.08}),
     "dim light": ("light", {"exposure": -1.5}),
 }
-"""What is changed: its kind, and the values of a shot (angles in radians), of a person or of looks."""
+"""The changes: their kind, and the values of a shot (angles in radians), of a person or of looks."""
 
 CAPTURE = Capture(pose=0, light=0, blur=(0, 0), noise=(0.006, 0.006), window=0.14, centre=0.3)
 """The whole head, with noise of the sensor."""
 
 CUT_SPREAD = 0.01
-"""Standard deviation of where a picture is cut, a fraction of half its side."""
+"""Standard deviation of the crop's position, relative to half the side."""
 
 GROWN, AGED = Looks(age=(0.67, 0.8)), Looks(age=(1.0, 1.0))
 
 
 def stimuli_table(people: int, seed: int = 0) -> pd.DataFrame:
-    """What is to be rendered, one row per picture: ``file`` (a number without meaning), ``person`` (from
-    0), ``part`` (rest, dose, side, together, emotion or a kind of ``CHANGES``), ``condition``, ``unit``
-    (several are separated by a blank), ``dose``, ``side`` (both, left, right: the subject's), ``emotion``,
-    and ``AU1_left`` … the intensities in [0, 1].
+    """Specify the stimuli, one row per picture.
 
-    Raises SettingError for fewer than ``FEWEST_PEOPLE`` or more than 1,000 people, or a seed outside
-    [0, 2**31).
+    Parameters
+    ----------
+    people : int
+    seed : int
+        Of the order of the pictures.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``file`` (a number without meaning), ``person`` (from 0), ``part`` (rest, dose, side, together,
+        emotion or a kind of ``CHANGES``), ``condition``, ``unit`` (several are separated by a blank),
+        ``dose``, ``side`` (both, left, right: the subject's), ``emotion``, and ``AU1_left`` … the intensities
+        in [0, 1].
+
+    Raises
+    ------
+    SettingError
+        Fewer than ``FEWEST_PEOPLE`` or more than 1,000 people, or a seed outside [0, 2**31).
     """
     request = SimpleNamespace(people=people, seed=seed)
     require_between(request, people=(FEWEST_PEOPLE, 1000), seed=(0, 2**31 - 1))
@@ -105,7 +119,7 @@ def stimuli_table(people: int, seed: int = 0) -> pd.DataFrame:
 
 
 def _intensities(row: tuple) -> np.ndarray:
-    """(len(AUS), 2): what a row of the table shows on the left and the right half of the face."""
+    """Return (len(AUS), 2): the left and the right half of the face in a row of the table."""
     levels = np.zeros((len(AUS), 2))
     if row.emotion:
         for au, level in typical_aus(row.emotion).items():
@@ -125,8 +139,8 @@ def render_stimuli(
     cache: Path | None = None,
     advance: Callable[[int], object] = lambda number: None,
 ) -> np.ndarray:
-    """uint8 (N, ``size``, ``size``): the pictures of a ``stimuli_table``, in its order. The same arguments
-    give the same pictures; ``workers``, ``cache`` and ``advance`` as of ``render_people``.
+    """Render the pictures of a ``stimuli_table``, in its order: uint8 (N, ``size``, ``size``). The same
+    arguments give the same pictures; ``workers``, ``cache`` and ``advance`` as of ``render_people``.
     """
     jobs, order = [], []
     for person, own in table.groupby("person"):
@@ -144,7 +158,7 @@ def render_stimuli(
 def render_audited(
     renderer: "Renderer", seed: int, person: int, places: list[int], conditions: list[str], intensities: list
 ) -> Iterator[tuple[np.ndarray]]:
-    """The pictures of one person, in a worker: each with its condition and intensities."""
+    """Yield the pictures of one person, in a worker: each with its condition and intensities."""
     people: dict[str, Person] = {}
     straight = draw_shot(np.random.default_rng((Stream.SHOT, seed, AUDITED + person)), CAPTURE)
     for place, condition, each in zip(places, conditions, intensities, strict=True):

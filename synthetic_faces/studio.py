@@ -1,4 +1,4 @@
-"""A studio: one person, one light, and the action units that were requested."""
+"""A studio: one person, one light, and the requested action units."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,9 +24,15 @@ AU_LEVELS = Mapping[str, float | tuple[float, float]]
 class Switched:
     """One face with single AUs at 0 and at 1, everything else equal.
 
-    ``off`` uint8 (S, S); ``on`` uint8 (A, S, S) and ``masks`` bool (A, S, S) for each of ``aus``: the picture
-    with that AU, and the region that it moves, where it lies in the one picture or in the other (lids that
-    close move over the eye).
+    Attributes
+    ----------
+    aus : tuple of str
+        A units.
+    off : (S, S) uint8 array
+    on : (A, S, S) uint8 array
+        With each AU.
+    masks : (A, S, S) bool array
+        The region that the AU moves, in either picture (lids that close move over the eye).
     """
 
     aus: tuple[str, ...]
@@ -36,12 +42,23 @@ class Switched:
 
 
 class Studio:
-    """The people of a synthetic ``domain`` before a still camera, in even light, without noise.
+    """The people of a synthetic ``domain`` in front of a fixed camera, in even light, without noise.
 
-    The ``seed`` is that of the domain: its person k is the person k of its sets. Pictures have ``size`` x
-    ``size`` pixels. The head and the compiled kernels are stored in the folder ``cache``, without one not at
-    all and where Warp keeps its own. Raises SettingError for an unknown domain, and for one whose people have
-    another head model than anny's.
+    Parameters
+    ----------
+    size : int
+        Side of a picture in pixels.
+    seed : int
+        Person k of the domain's sets with this seed is person k here.
+    domain : str
+    cache : Path, optional
+        Folder of the stored head and of the compiled kernels; by default the head is not stored, and Warp
+        uses its own folder.
+
+    Raises
+    ------
+    SettingError
+        An unknown domain, or one whose people have another head model than anny's.
     """
 
     def __init__(self, size: int, seed: int = 0, domain: str = "lab", cache: Path | None = None) -> None:
@@ -50,13 +67,13 @@ class Studio:
         self.seed = seed
         self.capture = Capture(pose=0, light=0, blur=(0, 0), noise=(0, 0), window=self.domain.capture.window)
         self._renderer = Renderer(load_assets(cache), size, cache=cache)
-        # Everybody is taken alike: what differs between two pictures is who and what was requested.
+        # All pictures are taken alike: they differ only in the person and the requested units.
         shot = draw_shot(np.random.default_rng(0), self.capture)
         background = (0.45, 0.0, 0.0)
         self._shot = replace(shot, gaze=(0.0, 0.0), lids=0.02, gloss=0.15, background=background)
 
     def shoot(self, person: int, aus: AU_LEVELS | None = None) -> Rendered:
-        """The domain's person number ``person`` (from 0) showing ``aus`` and nothing else.
+        """Photograph the domain's person number ``person`` (from 0) with ``aus`` and no other.
 
         Raises SettingError for an unknown AU or an intensity out of range.
         """
@@ -72,11 +89,13 @@ class Studio:
         return self._renderer.render(someone, intensities, self._shot, self.capture)
 
     def expressions(self, person: int, emotions: tuple[str, ...]) -> np.ndarray:
-        """uint8 (len(emotions), S, S): one person, the most frequent variant of each emotion in full."""
+        """Photograph one person with the most frequent variant of each emotion in full: uint8 (len(emotions),
+        S, S).
+        """
         return np.stack([self.shoot(person, typical_aus(emotion)).pixels for emotion in emotions])
 
     def switched(self, person: int, aus: tuple[str, ...] = AUS) -> Switched:
-        """One neutral person, and the same picture with each of ``aus`` at full intensity."""
+        """Photograph one neutral person, and the same with each of ``aus`` at full intensity."""
         off = self.shoot(person)
         on = {au: self.shoot(person, {au: 1.0}) for au in aus}
         masks = [off.mask(au) | picture.mask(au) for au, picture in on.items()]

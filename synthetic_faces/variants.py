@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to show an emotion: its share among the emotion's variants, and its AUs.
+    """One way to show an emotion: its proportion among the emotion's variants (``share``), and its AUs.
 
     ``aus``: AU -> (probability that it is shown, intensity at the full expression), both in (0, 1];
     ``one_sided`` is shown on half of the face.
@@ -17,8 +17,8 @@ class Variant:
 
 
 def variants(*rows: str) -> tuple[Variant, ...]:
-    """The variants that ``rows`` describe: share, ``half`` for those shown on half of the face, and for each
-    AU its number, probability and intensity, as ``".44 half: 14 .97 .95, 12 .35 .4"``.
+    """Parse variants from ``rows``: proportion, ``half`` for those shown on half of the face, and for each AU
+    its number, probability and intensity, as ``".44 half: 14 .97 .95, 12 .35 .4"``.
     """
     ways = []
     for row in rows:

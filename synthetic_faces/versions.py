@@ -1,8 +1,8 @@
-"""Which version of each domain's pictures this checkout makes; light to import.
+"""The version of each domain's pictures in this checkout; light to import.
 
-A set is named by its version, not by the code that made it. Whoever changes a picture, a label or who is in a
-set raises the domain's version in the same commit: ``tests/synthetic_faces/test_versions.py`` holds pictures
-of this one.
+A set is named by its version, not by the code that made it. A change of a picture, a label or of who is in a
+set needs a new version in the same commit: ``tests/synthetic_faces/test_versions.py`` has pictures of this
+one.
 """
 
 import re
@@ -14,13 +14,13 @@ VERSIONS = {"lab": 2, "wild": 2, "game": 2, "micro": 2, "heads": 1}
 
 
 def versioned(name: str) -> str:
-    """``lab/2``: the domain ``name`` with the version that is made here."""
+    """Return ``lab/2``: the domain ``name`` with the version that is made here."""
     return f"{name}/{VERSIONS[name]}"
 
 
 def unversioned(name: str) -> str:
-    """The domain that ``name`` means, ``lab`` or ``lab/2``; raises SettingError for one that there is not,
-    and for a version that is not made here.
+    """Return the domain of ``name``, ``lab`` or ``lab/2``; raise SettingError for an unknown one, and for a
+    version that is not made here.
     """
     domain, slash, _ = name.partition("/")
     if domain not in VERSIONS:
@@ -31,15 +31,15 @@ def unversioned(name: str) -> str:
 
 
 def version_in(text: str) -> str:
-    """The version that ``text`` begins with: ``lab/2`` of ``lab/2`` and ``lab-2-…``; ``lab/1`` of ``lab``
-    alone, the form before there were versions; empty where it is no domain's.
+    """Return the version at the start of ``text``: ``lab/2`` for ``lab/2`` and ``lab-2-…``; ``lab/1`` for
+    ``lab`` alone, the form before there were versions; empty for no domain.
     """
     match = re.match(rf"({'|'.join(VERSIONS)})(?:[/-](\d{{1,4}})\b)?\b", text)
     return f"{match[1]}/{match[2] or 1}" if match else ""
 
 
 def another(name: str) -> str:
-    """Where the faces ``name`` were another version than is made here, both in words; else empty."""
+    """Return, in words, both versions if the faces ``name`` had another one than is made here; else empty."""
     version = version_in(name)
     here = version and versioned(version.partition("/")[0])
     return f"{version}, while this checkout makes {here}" if version != here else ""

@@ -1,13 +1,12 @@
-"""Pictures of many people, rendered by several processes.
+"""Rendering of pictures of many people by several processes.
 
 The workers are plain subprocesses that run this module. Unlike ``multiprocessing`` they never import the
-caller's ``__main__``, so faces can be made from a notebook, from pytest and from a script without a guard.
-They read what is wanted of a person, answer with the arrays, and end when their input ends: a caller that is
-killed leaves none behind. One that has done its work waits a while for the caller's next set.
+caller's ``__main__``, so faces can be rendered from a notebook, from pytest and from a script without a
+guard. They read a request for one person, answer with the arrays, and end when their input ends: no worker
+outlives a caller that is killed. A worker that has finished waits a while for the caller's next set.
 
-The package loky was tried in their place (3.6.0, two workers, 241 pictures of 48 pixels): the same pictures
-in the same time. But its workers outlived a caller that was killed, and a forked copy of the caller waited
-for ever.
+The package loky was tested instead (3.6.0, two workers, 241 pictures of 48 pixels): the same pictures in the
+same time. But its workers outlived a caller that was killed, and a forked copy of the caller waited for ever.
 """
 
 import atexit
@@ -32,19 +31,19 @@ from synthetic_faces.errors import RenderError
 from synthetic_faces.ict_facekit import load_head
 
 GPU_WORKERS = 4
-"""Processes that share one GPU; each keeps a copy of the head and the compiled kernels there."""
+"""Processes that share one GPU; each has a copy of the head and the compiled kernels there."""
 
 PICTURES_AT_LEAST = 400
-"""For fewer pictures a further process takes longer to start than it saves."""
+"""For fewer pictures another process takes longer to start than it saves."""
 
 WAIT = 30.0
-"""Seconds that a worker waits for a next set: a start takes one, and while it waits it holds some 300 MB."""
+"""Seconds that a worker waits for the next set: a start takes one, and waiting occupies some 300 MB."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """All that is wanted of one person: ``number`` rows of every array, and in ``request``, as JSON, which of
-    them, and of which ``person``.
+    """The request for one person: ``number`` rows of every array, and ``request``, as JSON, with the
+    ``person`` and the pictures.
     """
 
     number: int
@@ -90,7 +89,7 @@ def render_people(
     RenderError
         A worker died; names its last words.
     """
-    # Stored here once: the workers would otherwise all read the head's files.
+    # Stored once here: otherwise all workers would read the head's files.
     load_head(head, cache)
     waiting: queue.SimpleQueue[tuple[Job, int]] = queue.SimpleQueue()
     start = 0
@@ -113,12 +112,12 @@ def render_people(
 
         def start_one() -> str:
             worker = _IDLE.worker(size, cache, head)
-            # Unwound before the pool is: a thread that waits for a killed worker ends.
+            # Called before the pool is closed: a thread that waits for a killed worker ends.
             stack.callback(lambda: _IDLE.keep(worker) if finished else worker.end())
             feeds.append(pool.submit(feed, worker))
             return worker.device
 
-        # The first one compiles the kernel, which the others then find, and says where it runs.
+        # The first one compiles the kernel, which the others then load, and reports its device.
         device = start_one()
         most = min(usable_cores(), 1 + start // PICTURES_AT_LEAST)
         most = most if device == "cpu" else min(most, GPU_WORKERS)
@@ -130,18 +129,18 @@ def render_people(
 
 
 def usable_cores() -> int:
-    """CPU cores that this process may run on."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _place(cache: Path | None, head: Path | None) -> tuple:
-    """What workers must have in common to take one another's work."""
+    """Return what workers must have in common to be interchangeable."""
     return sys.executable, os.environ.get("PYTHONPATH"), cache, head
 
 
 class _Worker:
-    """A process that does ``work`` with the head in the folder ``head``. ``device`` is where it renders.
-    Raises RenderError with its last words where it dies, then and later.
+    """A process that does ``work`` with the head in the folder ``head``; it renders on ``device``. Raises
+    RenderError with its last message if it dies, then and later.
     """
 
     def __init__(self, size: int, cache: Path | None, head: Path | None) -> None:
@@ -171,7 +170,7 @@ class _Worker:
             raise
 
     def fill(self, parts: Iterable[np.ndarray], job: Mapping[str, object]) -> None:
-        """Have it do the ``job``, and put what it answers into ``parts``."""
+        """Send the ``job``, and write the answer into ``parts``."""
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(json.dumps(job).encode() + b"\n")
             self.process.stdin.flush()
@@ -200,7 +199,7 @@ class _Worker:
 
 
 class _Idle:
-    """The workers that wait for this process's next set, each for ``WAIT`` seconds and none on a GPU, whose
+    """The workers that wait for this process's next set, each for ``WAIT`` seconds; none on a GPU, whose
     memory a training may need.
     """
 
@@ -209,7 +208,7 @@ class _Idle:
         self._timers: dict[_Worker, threading.Timer] = {}
 
     def worker(self, size: int, cache: Path | None, head: Path | None) -> _Worker:
-        """One that waits and has this head, or a new one."""
+        """Return a waiting worker with this head, or a new one."""
         with self._lock:
             for worker in self._timers:
                 if worker.place == _place(cache, head) and worker.process.poll() is None:
@@ -233,12 +232,12 @@ class _Idle:
             worker.end()
 
     def end(self) -> None:
-        """End all that wait."""
+        """End all waiting workers."""
         for worker in list(self._timers):
             self._end(worker)
 
     def forget(self) -> None:
-        """They are another process's, of which this one is a copy."""
+        """Forget the workers: they belong to another process, of which this one is a copy."""
         self.__init__()
 
 
@@ -249,8 +248,8 @@ if hasattr(os, "register_at_fork"):
 
 
 def work() -> None:
-    """What a worker process does: say on which device it runs, then read one job after the other and answer
-    with its arrays, until the end.
+    """Run a worker process: print the device on which it renders, then read one job after the other and
+    answer with its arrays, until the input ends.
     """
     # Whatever a library prints goes to stderr: stdout carries answers only.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
@@ -262,7 +261,7 @@ def work() -> None:
     cache, head = (Path(setting[name]) if setting[name] else None for name in ("cache", "head"))
     assets = load_head(head, cache)
     renderer = Renderer(assets, setting["size"], cache=cache)
-    # All that lives by now lives to the end: not to be searched for garbage again and again.
+    # All present objects are needed to the end: exclude them from garbage collection.
     gc.freeze()
     answers.write(renderer.device.encode() + b"\n")
     answers.flush()
