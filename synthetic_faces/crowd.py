@@ -1,8 +1,8 @@
-"""What people make of a face: crowd votes, and wrong labels.
+"""Human labels of a face: crowd votes, and wrong labels.
 
-Both follow one table of confusions: how ten FER+ voters divided over the FER2013 pictures whose majority was
+Both follow one table of confusions: the votes of ten FER+ voters for the FER2013 pictures whose majority was
 the row's emotion (Barsoum et al. 2016; fer2013new.csv, votes for "unknown" and "no face" left out, rounded).
-A machine's labels and a crowd's are wrong in the ways that people are wrong.
+Wrong labels and a crowd's votes have the errors of people.
 """
 
 from dataclasses import dataclass
@@ -31,8 +31,8 @@ NEUTRAL = EMOTIONS.index("neutral")
 
 
 def confusions() -> np.ndarray:
-    """(8, 8): what a face of the row's emotion is taken for when it is taken for another; rows sum to 1, the
-    diagonal is 0.
+    """Return (8, 8): for a face of the row's emotion that is mistaken, the probability of each other one;
+    rows sum to 1, the diagonal is 0.
     """
     others = _FERPLUS * (1 - np.eye(len(EMOTIONS)))
     return others / others.sum(axis=1, keepdims=True)
@@ -40,14 +40,13 @@ def confusions() -> np.ndarray:
 
 @dataclass(frozen=True)
 class Crowd:
-    """How voters see: all in [0, 1] but ``agreement``.
+    """A model of voters: all values in [0, 1] but ``agreement``.
 
     A voter sees the emotion shown with a probability that grows with the strength of the expression, from
-    ``faint`` at strength 0 to ``clear`` at 1 (``clear`` always for a neutral face). One who does not see it
-    takes the face for neutral, the more often the weaker it is (with probability 1 - strength), or for
-    another emotion as in ``confusions``. Voters see the same picture: what each picture looks like to them is
-    a draw around these probabilities from a Dirichlet distribution of concentration ``agreement``; the
-    smaller, the more they agree with each other.
+    ``faint`` at strength 0 to ``clear`` at 1 (``clear`` always for a neutral face). A voter who does not see
+    it votes neutral with probability 1 − strength, or another emotion as in ``confusions``. Voters see the
+    same picture: the probabilities of each picture are drawn around these from a Dirichlet distribution of
+    concentration ``agreement``; the smaller, the more they agree with each other.
     """
 
     faint: float = 0.25
@@ -64,10 +63,9 @@ class Crowd:
 
 
 def seen_as(emotion: str, strength: float, crowd: Crowd) -> np.ndarray:
-    """(8,) summing to 1: with which probabilities a voter names each of ``EMOTIONS`` for a face of
-    ``emotion``.
+    """Return the probability (8,) with which a voter chooses each of ``EMOTIONS`` for a face of ``emotion``.
 
-    ``strength`` in [0, 1]: of the expression; without effect for a neutral face.
+    ``strength`` in [0, 1] of the expression; without effect for a neutral face.
     """
     index = EMOTIONS.index(emotion)
     neutral = np.eye(len(EMOTIONS))[NEUTRAL]
@@ -80,20 +78,20 @@ def seen_as(emotion: str, strength: float, crowd: Crowd) -> np.ndarray:
 
 
 def cast_votes(emotion: str, strength: float, crowd: Crowd, rng: np.random.Generator) -> np.ndarray:
-    """int64 (8,): how many of ``VOTERS`` voted for each of ``EMOTIONS``; see ``Crowd`` for the model."""
+    """Draw the votes of ``VOTERS`` for each of ``EMOTIONS``, int64 (8,); see ``Crowd`` for the model."""
     chances = seen_as(emotion, strength, crowd)
-    # A concentration of 0 would be no distribution.
+    # A concentration of 0 would not be a distribution.
     picture = rng.dirichlet(np.maximum(crowd.agreement * chances, 1e-3))
     return rng.multinomial(VOTERS, picture)
 
 
 def majority_emotion(votes: np.ndarray, rng: np.random.Generator) -> str:
-    """The emotion with the most of ``votes`` (8,); of equals one is drawn."""
+    """Return the emotion with the most of ``votes`` (8,); of equal ones one is drawn."""
     return EMOTIONS[rng.choice(np.flatnonzero(votes == votes.max()))]
 
 
 def mislabel(emotion: str, rate: float, among: tuple[str, ...], rng: np.random.Generator) -> str:
-    """``emotion``, or with probability ``rate`` another of ``among``, drawn as in ``confusions``."""
+    """Return ``emotion``, or with probability ``rate`` another of ``among``, drawn as in ``confusions``."""
     wrong = rng.random() < rate
     odds = confusions()[EMOTIONS.index(emotion)] * np.isin(EMOTIONS, among)
     other = EMOTIONS[rng.choice(len(EMOTIONS), p=odds / odds.sum())]

@@ -1,4 +1,4 @@
-"""The synthetic domains: what each replaces, who is in it, what they show and how it is photographed."""
+"""The synthetic domains: the data set that each imitates, its people, expressions and camera."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,27 +16,38 @@ SUBJECTS_AT_LEAST = 3
 """One for each split."""
 
 SEQUENCES_AT_LEAST = 5
-"""Of every emotion, where there are as many people as that."""
+"""Of every emotion, if there are as many people."""
 
 
 @dataclass(frozen=True)
 class Domain:
     """One kind of synthetic set.
 
-    ``subjects`` and ``size`` (pixels): what is made by default; ``counts``: sequences of
-    each emotion with that many subjects, in proportion with others (``sequence_counts``). ``first_person``:
-    the number of the first person, so that two domains have no person in common.
-
-    ``head``: folder of the head model that its people have, below the user's data; without one anny's.
-
-    ``course``: ``still`` single pictures; ``rise`` neutral and the last three frames up to the apex, as the
-    protocols of CK+ take them; ``clip`` frames from onset over apex to offset. ``timing``: when the units of
-    a sequence move, one of ``timing.TIMINGS``. ``motion``: spread of the head's movement within a sequence,
-    in radians (rotation) and in tenths of a metre (shift).
-
-    ``looks``, ``capture`` and ``spread``: how far the people, the pictures and the expressions differ.
-    ``mislabelled``: fraction of pictures whose label is wrong; ``crowd``: labels are votes of a crowd;
-    ``true_emotion`` in the table is then what was shown.
+    Attributes
+    ----------
+    name : str
+    subjects, size : int
+        Default number of people, and side of a picture in pixels.
+    counts : mapping
+        Emotion -> sequences with ``subjects`` people, in proportion with others (``sequence_counts``).
+    first_person : int
+        Number of the first person, so that two domains have no person in common.
+    head : str
+        Folder of the head model of its people, below the user's data; empty: anny's.
+    course : str
+        ``still``: single pictures; ``rise``: neutral and the last three frames up to the apex, as in the
+        protocols of CK+; ``clip``: frames from onset over apex to offset.
+    timing : str
+        When the units of a sequence move, one of ``timing.TIMINGS``.
+    motion : float
+        Spread of the head's movement within a sequence, in radians (rotation) and in tenths of a metre
+        (shift).
+    looks, capture, spread
+        How much people, pictures and expressions differ.
+    mislabelled : float
+        Fraction of pictures with a wrong label.
+    crowd : Crowd or None
+        Labels are votes of a crowd; ``true_emotion`` in the table is then the emotion shown.
     """
 
     name: str
@@ -56,7 +67,7 @@ class Domain:
 
     @property
     def emotions(self) -> tuple[str, ...]:
-        """What is shown, in the order of ``counts``."""
+        """The emotions that are shown, in the order of ``counts``."""
         return tuple(self.counts)
 
 
@@ -86,7 +97,7 @@ WILD = Domain(
     # The class fractions of FER2013's 35,887 pictures, of 8,000.
     counts=dict(neutral=1382, anger=1104, disgust=122, fear=1141, happiness=2004, sadness=1355, surprise=892),
     first_person=1_000_000,
-    # People, crop, light and expressions of FER2013 as far as they could be had.
+    # People, crop, light and expressions of FER2013 as far as possible.
     looks=Looks(
         age=(2 / 3, 1.0),
         children=0.22,
@@ -142,7 +153,7 @@ GAME = Domain(
     name="game",
     subjects=40,
     size=64,
-    # Each of 40 players is wanted each expression ten times.
+    # Each of 40 players shows each expression ten times.
     counts=dict.fromkeys(EMOTIONS, 400),
     first_person=2_000_000,
     looks=Looks(age=(0.67, 0.8), features=0.14, glasses=0.2),
@@ -180,12 +191,12 @@ MICRO = Domain(
     spread=Spread(intensity=(0.1, 0.35), jitter=0.15, drop=0.2, extra=0.03, one_sided=0.08),
 )
 
-# Other heads, taken as ``lab`` takes its people: what holds of both is no accident of one head model.
+# Other heads, photographed like ``lab``: results that hold for both do not depend on one head model.
 HEADS = replace(
     LAB,
     name="heads",
     subjects=60,
-    # Everybody shows each emotion once.
+    # Every person shows each emotion once.
     counts=dict.fromkeys(LAB.counts, 60),
     first_person=4_000_000,
     head="ict_facekit",
@@ -198,13 +209,13 @@ DOMAINS: dict[str, Domain] = {domain.name: domain for domain in (LAB, WILD, GAME
 
 
 def domain_named(name: str) -> Domain:
-    """The domain ``name``, or ``name/version``; raises SettingError as ``versions.unversioned``."""
+    """Return the domain ``name``, or ``name/version``; raises SettingError as ``versions.unversioned``."""
     return DOMAINS[unversioned(name)]
 
 
 def require_head(domain: Domain, head: object) -> None:
-    """Raise SettingError where people of ``domain`` have heads of another model, and there is no
-    ``head``, its folder.
+    """Raise SettingError if people of ``domain`` have another head model, and ``head``, its folder, is
+    missing.
     """
     if domain.head and head is None:
         raise SettingError(f"{domain.name} has the heads of another model: give its folder, {domain.head}")
@@ -216,22 +227,34 @@ FAMILIES: dict[str, dict[str, tuple[float, float]]] = {
     "broad-faceunits": {"breadth": (0.4, 0.85), "makehuman": (0.0, 0.0)},
     "broad-makehuman": {"breadth": (0.4, 0.85), "makehuman": (1.0, 1.0)},
 }
-"""Families of people for hold-outs, and what is theirs of ``Looks``.
+"""Families of people for hold-outs, and their values of ``Looks``.
 
 No face of one could be of another, by its shape or by how its muscles build action units.
 """
 
 
 OPTIONS = {"timing": TIMINGS, "family": tuple(FAMILIES), "units": ("free",)}
-"""Options of a set and what they may be; ``produce.Recipe`` has a field for each."""
+"""Options of a set and their values; ``produce.Recipe`` has a field for each."""
 
 
 def with_options(domain: Domain, timing: str = "", family: str = "", units: str = "") -> Domain:
-    """``domain`` with its units moving as ``timing`` says, one of ``timing.TIMINGS``, and people of
-    ``family``, one of ``FAMILIES``, and with ``units`` that are ``free``; as it is where none is given.
+    """Return ``domain`` with options; an empty one changes nothing.
 
-    Raises SettingError for any other, for a timing where there are no sequences in which it could act, and
-    for a family of people who have another head model.
+    Parameters
+    ----------
+    domain : Domain
+    timing : str
+        One of ``timing.TIMINGS``.
+    family : str
+        One of ``FAMILIES``.
+    units : str
+        ``free``.
+
+    Raises
+    ------
+    SettingError
+        For another value, for a timing of single pictures, and for a family of people with another head
+        model.
     """
     for option, value in (("timing", timing), ("family", family), ("units", units)):
         if value and value not in OPTIONS[option]:
@@ -256,11 +279,11 @@ def with_options(domain: Domain, timing: str = "", family: str = "", units: str 
 
 
 def sequence_counts(domain: Domain, subjects: int) -> dict[str, int]:
-    """Sequences of each emotion with ``subjects`` people: the domain's ``counts`` at its own number of
-    people.
+    """Return the sequences of each emotion with ``subjects`` people: the domain's ``counts`` at its own
+    number of people.
 
-    With others in proportion, rounded to the nearest, but of every emotion at least ``SEQUENCES_AT_LEAST``,
-    or one by each of fewer people.
+    Otherwise in proportion, rounded to the nearest, but of every emotion at least ``SEQUENCES_AT_LEAST``, or
+    one by each person if there are fewer.
     """
     least = min(SEQUENCES_AT_LEAST, subjects)
     # Halves are rounded up, in whole numbers.

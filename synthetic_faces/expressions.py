@@ -6,9 +6,9 @@ and EMFACS: fear 1+2+4+5+20 and 5+20, disgust 9 or 10 with 17 or 16+25, anger 4+
 RaFD (Langner et al. 2010). How often an AU is among them follows Du, Tao & Martinez (PNAS 2014, table 1;
 fractions of people, remembered): happiness 12, 25 and 6 in 51 %; sadness 4, 15, 1 in 60 %, 6 in 50 %, 17 in
 67 %; fear 1, 4, 20, 25, 2 in 57 %, 5 in 63 %, 26 in 33 %; anger 4, 7, 24, 17 in 52 %, 23 in 29 %, 10 in 26 %;
-surprise 1, 2, 25, 26, 5 in 66 %; disgust 9, 10, 17, 4 in 31 %, 24 in 26 %. The variants' own shares and the
-intensities are choices of this generator, made so that no AU follows from the emotion: every expression has a
-variant that lacks its leading AU, and every AU belongs to several expressions.
+surprise 1, 2, 25, 26, 5 in 66 %; disgust 9, 10, 17, 4 in 31 %, 24 in 26 %. The proportions of the variants
+and the intensities are choices of this generator, made so that no AU follows from the emotion: every
+expression has a variant that lacks its leading AU, and every AU belongs to several expressions.
 """
 
 from dataclasses import dataclass, fields
@@ -21,16 +21,16 @@ from synthetic_faces.facs import AUS, SIDED, resolve_alternatives
 from synthetic_faces.variants import variants
 
 EMOTIONS = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
-"""The one table of emotion names; every reader maps its own labels onto it."""
+"""The only table of emotion names; every reader maps its own labels to it."""
 
 LABELS = (*EMOTIONS, "repression", "other")
-"""What people show: emotions, and what sets of micro-expressions name next to them."""
+"""Labels of expressions: emotions, and the additional classes of sets of micro-expressions."""
 
 FREE_SHARE, FREE_INTENSITY = 0.17, (0.25, 1.0)
-"""Of AUs that are shown each by itself: as many of them as an expression has, and clearly."""
+"""Probability and range of intensity of independent AUs: as many as in an expression, and clearly visible."""
 
 FAINT = 0.05
-"""What moves less than this fraction of the full expression does not move: no coder could see it."""
+"""Movements below this fraction of the full expression are left out: no coder could see them."""
 
 _LOPSIDED = 0.3
 # A weak AU27 would be no other than AU26.
@@ -126,7 +126,8 @@ VARIANTS = {
 
 
 def typical_aus(emotion: str) -> dict[str, float | tuple[float, float]]:
-    """The AUs of the most frequent variant of ``emotion`` that are more likely shown than not, in full.
+    """Return the AUs of the most frequent variant of ``emotion`` that are more likely shown than not, in
+    full.
 
     Raises SettingError for an emotion that the synthetic faces do not show.
     """
@@ -142,16 +143,28 @@ def typical_aus(emotion: str) -> dict[str, float | tuple[float, float]]:
 
 @dataclass(frozen=True)
 class Spread:
-    """How far pictures of one emotion differ. All in [0, 1]; ``intensity`` is a (low, high) pair.
+    """How much pictures of one emotion differ. All in [0, 1]; ``intensity`` is a (low, high) pair.
 
-    ``jitter``: relative standard deviation of each AU; ``drop``: chance that an AU of the variant is missing
-    beyond the variant's own; ``extra``: chance, twice per face, of a further weak AU that the emotion does
-    not call for (a neutral face too); ``one_sided``: chance that an AU of the variant is shown on one half
-    only; ``asymmetry``: largest share by which one half of a face is weaker, in three faces of ten.
-    ``natural``: the variants are those of pictures on the web, ``expressions_web.NATURAL``, where there are
-    any. ``free``: no variant at all; of every expression but the neutral one each AU is shown by itself, with
-    the chance ``FREE_SHARE`` and an intensity drawn evenly from ``FREE_INTENSITY``, at least one, so that no
-    AU predicts another or the emotion.
+    Attributes
+    ----------
+    intensity : tuple of float
+    jitter : float
+        Relative standard deviation of each AU.
+    drop : float
+        Probability that an AU of the variant is missing, in addition to the variant's own.
+    extra : float
+        Probability, twice per face, of a further weak AU that does not belong to the emotion (in a neutral
+        face too).
+    one_sided : float
+        Probability that an AU of the variant is shown on one half only.
+    asymmetry : float
+        Largest proportion by which one half of a face is weaker, in three faces of ten.
+    natural : bool
+        The variants are those of pictures on the web, ``expressions_web.NATURAL``, if there are any.
+    free : bool
+        No variant at all: in every expression but the neutral one each AU is shown independently, with the
+        probability ``FREE_SHARE`` and an intensity drawn evenly from ``FREE_INTENSITY``, at least one, so
+        that no AU predicts another or the emotion.
     """
 
     intensity: tuple[float, float] = (0.75, 1.0)
@@ -169,8 +182,8 @@ class Spread:
 
 @dataclass(frozen=True)
 class Expression:
-    """What one face shows: ``intensities`` (len(AUS), 2) of its left and right half, and the ``strength`` in
-    [0, 1] of the whole: the factor on the variant's intensities.
+    """The expression of one face: ``intensities`` (len(AUS), 2) of its left and right half, and the
+    ``strength`` in [0, 1] of the whole, the factor of the variant's intensities.
     """
 
     intensities: np.ndarray
@@ -178,9 +191,9 @@ class Expression:
 
 
 def draw_expression(emotion: str, rng: np.random.Generator, spread: Spread) -> Expression:
-    """A face that shows ``emotion``, one of ``LABELS``; raises SettingError for any other.
+    """Draw a face that shows ``emotion``, one of ``LABELS``; raises SettingError for any other.
 
-    Variants, missing and additional AUs and the spread of intensity make sure that the AUs do not follow from
+    Because of variants, missing and additional AUs and the spread of intensity, the AUs do not follow from
     the emotion. At least one AU of the variant is shown. AUs that exclude each other are resolved by
     ``resolve_alternatives``.
     """
@@ -188,7 +201,7 @@ def draw_expression(emotion: str, rng: np.random.Generator, spread: Spread) -> E
         raise SettingError(f"no emotion {emotion!r}; the emotions are {', '.join(LABELS)}")
     if spread.free and emotion != EMOTIONS[0]:
         chances, strengths = rng.random(len(AUS)), rng.uniform(*FREE_INTENSITY, len(AUS))
-        # At least one, as of a variant: who shows an expression moves something.
+        # At least one, as of a variant: an expression has some movement.
         shown = strengths * ((chances < FREE_SHARE) | (chances == chances.min()))
         return Expression(resolve_alternatives(np.stack([shown, shown], axis=1)), 1.0)
     variants = NATURAL.get(emotion, VARIANTS[emotion]) if spread.natural else VARIANTS[emotion]

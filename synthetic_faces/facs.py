@@ -1,7 +1,8 @@
-"""Action units, how faces look that show them, the facial actions that do it, and which exclude each other.
+"""Action units: the appearance of faces that show them, the facial actions that produce it, and the units
+that exclude each other.
 
 AU numbers, names, muscles and appearance changes follow the Facial Action Coding System (Ekman, Friesen &
-Hager 2002), in words of our own; they are in ``facs.toml``.
+Hager 2002), in our words; they are in ``facs.toml``.
 """
 
 import tomllib
@@ -16,13 +17,24 @@ from synthetic_faces.errors import SettingError
 
 @dataclass(frozen=True)
 class ActionUnit:
-    """One AU: its FACS name, the muscle that does it, what it changes in a face, ``everyday`` words by which
-    readers look for it, and the facial actions that show it at full strength.
+    """One AU.
 
-    ``faceunits`` and ``makehuman``: how either set of targets builds it, each ``"action weight, …"``, with
-    ``*`` for ``Left`` and ``Right``; where there are several builds (``|`` between them) people mix them.
-    ``along``: actions of the tissue around, which go along more in some people than in others. ``firm``: all
-    people do it alike strongly, with one set or the other.
+    Attributes
+    ----------
+    name : str
+        In FACS.
+    muscle, appearance : str
+        The muscle, and the change in a face.
+    everyday : str
+        Everyday words by which readers search for it.
+    faceunits, makehuman : str
+        The facial actions that show it at full strength, in either set of targets, each ``"action weight,
+        …"``, with ``*`` for ``Left`` and ``Right``; of several builds (``|`` between them) each person has a
+        mixture.
+    along : str
+        Actions of the tissue around, whose strength differs between people.
+    firm : bool
+        All people show it equally strongly, with one set or the other.
     """
 
     name: str
@@ -42,7 +54,7 @@ class ActionUnit:
 
 @lru_cache
 def builds(text: str) -> list[dict[str, float]]:
-    """Weights of facial actions, for each of the builds that ``text`` lists."""
+    """Parse the weights of facial actions of each build in ``text``."""
     rows = (build.split(",") for build in text.split("|") if build.strip())
     return [{action: float(weight) for action, weight in map(str.split, row)} for row in rows]
 
@@ -66,8 +78,8 @@ ALTERNATIVES = (
     # Lids are raised or closed.
     (("AU5",), ("AU43",)),
 )
-"""Pairs of groups of AUs of which a face shows one at a time (FACS manual: alternatives, or movements that
-undo each other).
+"""Pairs of groups of AUs of which a face shows only one (FACS manual: alternatives, or opposite
+movements).
 """
 
 OPPOSED = ("AU12", "AU15")
@@ -77,11 +89,12 @@ OPPOSED_LIMIT = 0.3
 
 
 def resolve_alternatives(intensities: np.ndarray) -> np.ndarray:
-    """AU intensities (len(AUS), 2) as one face can show them; the given array is left as it is.
+    """Resolve AU intensities (len(AUS), 2) into those that one face can show; the given array does not
+    change.
 
-    Of the two groups of each of ``ALTERNATIVES``, in order, the one with the stronger AU remains (the first
-    of equals) and the other goes. A jaw that drops parts the lips: AU25 is at least half of AU26 and AU27.
-    The weaker of ``OPPOSED`` is at most ``OPPOSED_LIMIT`` on each half of the face.
+    Of the two groups of each of ``ALTERNATIVES``, in order, the one with the stronger AU (the first of equal
+    ones) remains and the other is removed. A jaw that drops parts the lips: AU25 is at least half of AU26 and
+    AU27. The weaker of ``OPPOSED`` is at most ``OPPOSED_LIMIT`` on each half of the face.
     """
     levels = intensities.copy()
     for groups in ALTERNATIVES:
@@ -98,18 +111,18 @@ def resolve_alternatives(intensities: np.ndarray) -> np.ndarray:
 
 
 STRONGEST_ACTION = 2.6
-"""No action goes farther than this times its target: people add strengths, AUs and tissue up."""
+"""Largest factor of an action's target: the strengths of people, AUs and tissue add up."""
 
 TO_THE_END = {action: 1.0 for action in ("jawOpen", "mouth-open", "mouthRollUpper", "mouthRollLower")}
 """Actions whose target is the full movement."""
 
 
 def action_weights(intensities: np.ndarray, units: np.ndarray, action_names: list[str]) -> np.ndarray:
-    """(A,): the facial actions that show AU ``intensities`` (len(AUS), 2) in a person with ``units``.
+    """Return the facial actions (A,) that show AU ``intensities`` (len(AUS), 2) in a person with ``units``.
 
-    ``units`` (len(AUS), 3, A): the actions of each AU at full intensity of the left half, of the right half,
-    and of the stronger of both, as ``muscles.Muscles`` has them. Where several AUs move the same action they
-    add up, to ``STRONGEST_ACTION`` or ``TO_THE_END``. Raises SettingError for intensities out of range.
+    ``units`` (len(AUS), 3, A) are the actions of each AU at full intensity of the left half, of the right
+    half, and of the stronger of both, as of ``muscles.Muscles``. If several AUs move the same action they add
+    up, to ``STRONGEST_ACTION`` or ``TO_THE_END``. Raises SettingError for intensities out of range.
     """
     if intensities.shape != (len(AUS), 2) or not ((intensities >= 0) & (intensities <= 1)).all():
         raise SettingError(f"intensities must be ({len(AUS)}, 2) values between 0 and 1")

@@ -1,4 +1,4 @@
-"""Who is in the pictures: the head and the looks of one synthetic person."""
+"""The people in the pictures: head and looks of each synthetic person."""
 
 import math
 from dataclasses import dataclass, fields
@@ -35,11 +35,10 @@ from synthetic_faces.muscles import Muscles, draw_muscles
 
 
 class Stream(IntEnum):
-    """First word of every seed of random numbers: what is drawn for one purpose never meets what is drawn for
-    another.
+    """First word of every seed of random numbers, so that draws for different purposes are independent.
 
     Of people ``PERSON`` and ``BUILD`` to ``HAIR``; of sequences ``PLAN`` to ``MOTION`` and ``TIMING``; of
-    pictures to order ``TAKE``; the others belong to those who order them.
+    specified pictures ``TAKE``; the others belong to the callers.
     """
 
     PERSON = 1
@@ -61,16 +60,16 @@ class Stream(IntEnum):
 
 # Numbers of the people of a domain, from its ``first_person``: who is in a set is in no picture to order.
 IN_SETS = range(0, 100_000)
-"""Those of face sets; of the families' from ``FAMILY`` on."""
+"""People of face sets; those of the families from ``FAMILY`` on."""
 
 STRANGERS = 100_000
-"""First of those whose action units are switched on: no network was trained on them."""
+"""First of the people of interventions: no network was trained on them."""
 
 PAIRED = 300_000
-"""First of those taken in pairs of an expression and a neutral face."""
+"""First of the people photographed in pairs of an expression and a neutral face."""
 
 FAMILY = 400_000
-"""First of those of the first family; the next one's are as many farther as there are ``IN_SETS``."""
+"""First of the people of the first family; the next family begins ``len(IN_SETS)`` further."""
 
 # Changes that make a resting face look angry, sad or smiling, and what is left of them.
 _EXPRESSIVE = ("mouth-angles", "eyebrows-angle", "eye-height", "mouth-laugh-lines", "eye-corner")
@@ -205,9 +204,9 @@ class Person:
 
 
 def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = None) -> Person:
-    """The person number ``subject`` of ``seed``, of a set whose people look like ``looks``.
+    """Draw the person number ``subject`` of ``seed``, of a set whose people look like ``looks``.
 
-    The same whatever else is generated.
+    Independent of all other people.
     """
     looks = looks or Looks()
     rng = np.random.default_rng((Stream.PERSON, seed, subject))

@@ -1,8 +1,8 @@
-"""Who shows what, and how it goes: the plan of a set, and the frames of each sequence.
+"""The plan of a set, who shows which emotion, and the frames of each sequence.
 
-All random numbers of a sequence come from streams that are keyed by (seed, person, emotion, repeat): what a
-person shows when showing an emotion for the n-th time is the same in sets of any size. Only who shows which
-emotion how often, and so which of these sequences are there, depends on the number of people.
+All random numbers of a sequence come from streams with the key (seed, person, emotion, repeat): what a person
+shows when showing an emotion for the n-th time is the same in sets of any size. Only who shows which emotion
+how often, and so which of these sequences exist, depends on the number of people.
 """
 
 import math
@@ -20,15 +20,15 @@ from synthetic_faces.people import Stream
 from synthetic_faces.timing import events, shares, turns
 
 Choice = Callable[[range, int], Iterable[int]]
-"""From the numbers of a clip's frames, onset to offset, and that of its apex to those that are taken,
+"""From the numbers of a clip's frames, onset to offset, and that of its apex to the selected ones,
 ascending.
 """
 
 
 @dataclass(frozen=True, order=True)
 class Sequence:
-    """One picture or clip of the plan: who (from 0), which of ``LABELS`` by its index, and for the how
-    manieth time (from 0).
+    """One picture or clip of the plan: person (from 0), index in ``LABELS``, and repeat of this emotion (from
+    0).
     """
 
     subject: int
@@ -37,18 +37,24 @@ class Sequence:
 
     @property
     def emotion(self) -> str:
-        """The name of what is shown."""
+        """The name of the emotion."""
         return LABELS[self.label]
 
 
 @dataclass(frozen=True)
 class Course:
-    """When which frames of a sequence were taken and how far the expression has come.
+    """The frames of a sequence and the phase of the expression.
 
-    ``frames``: frame numbers, ascending; ``phase`` in [0, 2] of the expression at each: 0 at the onset, 1 at
-    the apex, 2 at the offset.
-    ``onset``, ``apex``, ``offset``: frame numbers of the clip, and ``fps`` its frames per second; None for
-    single pictures.
+    Attributes
+    ----------
+    frames : tuple of int
+        Frame numbers, ascending.
+    phase : tuple of float
+        Phase in [0, 2] of the expression at each: 0 at the onset, 1 at the apex, 2 at the offset.
+    onset, apex, offset : int or None
+        Frame numbers of the clip; None for single pictures.
+    fps : float or None
+        Frames per second.
     """
 
     frames: tuple[int, ...]
@@ -60,11 +66,11 @@ class Course:
 
 
 def plan(domain: Domain, subjects: int, seed: int) -> list[Sequence]:
-    """The sequences of a set, sorted by person, label and repeat.
+    """Return the sequences of a set, sorted by person, label and repeat.
 
-    The sequences of an emotion are spread over the people as evenly as can be: no person shows it twice
-    before all have shown it once. Whose turn it is first is drawn for each emotion and person. Everybody is
-    in at least one sequence: whoever would be in none takes one over from the person in the most.
+    The sequences of an emotion are distributed over the people as evenly as possible: no person shows it
+    twice before all have shown it once. Who comes first is drawn for each emotion and person. Every person
+    has at least one sequence: one who would have none takes one from the person with the most.
     """
     shares = np.zeros((subjects, len(domain.counts)), int)
     for column, (emotion, count) in enumerate(sequence_counts(domain, subjects).items()):
@@ -88,8 +94,8 @@ def plan(domain: Domain, subjects: int, seed: int) -> list[Sequence]:
 
 
 def draw_course(domain: Domain, seed: int, sequence: Sequence, choose: Choice | None = None) -> Course:
-    """The frames of ``sequence`` and how far the expression has come at each; of a clip those that ``choose``
-    takes (None: all).
+    """Draw the frames of ``sequence`` and the phase of the expression at each; for a clip those that
+    ``choose`` selects (None: all).
     """
     if domain.course == "still":
         return Course((0,), (1.0,))
@@ -114,10 +120,15 @@ def draw_course(domain: Domain, seed: int, sequence: Sequence, choose: Choice | 
 
 @dataclass(frozen=True)
 class Performance:
-    """What is shown in a sequence and how it is labelled.
+    """The expression of a sequence and its labels.
 
-    ``intensities`` (frames, len(AUS), 2); ``labels``: the emotion of each frame as the table says it;
-    ``votes`` (8,) of the crowd for each of ``EMOTIONS``, where there is one.
+    Attributes
+    ----------
+    intensities : (frames, len(AUS), 2) array
+    labels : tuple of str
+        The emotion of each frame in the table.
+    votes : tuple of int or None
+        (8,): of the crowd for each of ``EMOTIONS``.
     """
 
     intensities: np.ndarray
@@ -126,10 +137,10 @@ class Performance:
 
 
 def perform(domain: Domain, seed: int, sequence: Sequence, course: Course) -> Performance:
-    """The AU intensities and the labels of ``sequence``, which takes its ``course``.
+    """Draw the AU intensities and the labels of ``sequence`` with its ``course``.
 
-    The person's own neutral face, which may show a weak AU, is there from the first frame to the last. The
-    frame from which an expression of ``lab`` rises is labelled neutral, as the protocols of CK+ do.
+    The person's own neutral face, which may show a weak AU, is present from the first frame to the last. The
+    first frame of an expression of ``lab`` is labelled neutral, as in the protocols of CK+.
     """
     rng = _sequence_rng(domain, seed, Stream.EXPRESSION, sequence)
     expression = draw_expression(sequence.emotion, rng, domain.spread)
@@ -159,10 +170,10 @@ def perform(domain: Domain, seed: int, sequence: Sequence, course: Course) -> Pe
 
 
 def draw_shots(domain: Domain, seed: int, sequence: Sequence, course: Course) -> list[Shot]:
-    """One shot per frame: the same place, light and camera; the head drifts and trembles, the sensor's noise
-    is new.
+    """Draw one shot per frame: the same place, light and camera; the head drifts and trembles, the sensor's
+    noise is new.
 
-    A frame of a clip is the same one however many of the clip are taken.
+    A frame of a clip does not depend on how many frames are selected.
     """
     first = draw_shot(_sequence_rng(domain, seed, Stream.SHOT, sequence), domain.capture, sequence.emotion)
     if len(course.frames) == 1:
@@ -191,7 +202,7 @@ def draw_shots(domain: Domain, seed: int, sequence: Sequence, course: Course) ->
 
 
 def person_number(domain: Domain, subject: int) -> int:
-    """The number of the domain's person ``subject`` (from 0) among all people of a seed."""
+    """Return the number of the domain's person ``subject`` (from 0) among all people of a seed."""
     return domain.first_person + subject
 
 

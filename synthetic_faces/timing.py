@@ -1,13 +1,14 @@
 """When each action unit of an expression moves, from the first movement of a sequence to its last.
 
-The order of the units and which of them rise or fall fast follow the sources named in ``SCHEDULES``,
-remembered and not looked up; the numbers, and whatever no source is named for, are choices of this generator.
-Spontaneous smiles rise smoothly, and the larger the movement the faster, with the duration about the same
-(Hess & Kleck 1990; Schmidt, Cohn & Tian 2003; Cohn & Schmidt 2004): every unit follows a cosine whose
-duration does not depend on its intensity. The two halves of a face start a little apart (Hager & Ekman 1985).
+The order of the units and which of them rise or fall fast follow the sources named in ``SCHEDULES``, cited
+from memory; the numbers, and everything without a named source, are choices of this generator. Spontaneous
+smiles rise smoothly, and the larger the movement the faster, with the duration about the same (Hess & Kleck
+1990; Schmidt, Cohn & Tian 2003; Cohn & Schmidt 2004): every unit follows a cosine whose duration does not
+depend on its intensity. The two halves of a face start at slightly different times (Hager & Ekman 1985).
 
-How long a clip lasts and where in it the apex lies says nothing of what is shown: time is stretched until the
-first movement, the largest total movement and the last one fall on the clip's onset, apex and offset.
+The duration of a clip and the place of the apex in it carry no information about the expression: time is
+stretched until the first movement, the largest total movement and the last one are at the clip's onset, apex
+and offset.
 """
 
 import numpy as np
@@ -15,12 +16,14 @@ import numpy as np
 from synthetic_faces.facs import AUS, SIDED
 
 TIMINGS = ("by_unit", "together", "in_turn")
-"""How the units of a sequence move: each when ``SCHEDULES`` says, all along one cosine, or ``EVENTS`` in
-turn, which are the same whatever the clip's class: nothing but their order, one of ``ORDERS``, reveals it.
+"""How the units of a sequence move: each by ``SCHEDULES``, all along one cosine, or ``EVENTS`` in turn, which
+are the same whatever the clip's class: only their order, one of ``ORDERS``, reveals it.
 """
 
 EVENTS = (("AU1", "AU2"), ("AU12",), ("AU25", "AU26"))
-"""Brows, corners of the lips, jaw: apart in the face, so that each can be seen while the others rest."""
+"""Brows, corners of the lips, jaw: apart in the face, so that each can be seen while the others are
+inactive.
+"""
 
 ORDERS = {
     "disgust": (0, 1, 2),
@@ -36,20 +39,20 @@ at least and in two at most, so that no frame alone reveals a class.
 _TURN, _STRAY = 0.3, 0.05
 
 TEMPO, WANDER, LAG = 0.15, 0.04, 0.03
-"""Standard deviations: of a duration's logarithm; of a delay, as a fraction of the clip; and of the delay of
-one half of the face behind the other.
+"""Standard deviations: of a duration's logarithm; of a delay, as a fraction of the clip; and of the delay
+between the two halves of the face.
 """
 
 LEAST_AT_APEX = 0.15
-"""Fraction of its intensity that every unit has at the apex: whoever codes the apex sees it."""
+"""Fraction of its intensity that every unit has at the apex, so that a coder of the apex sees it."""
 
 _JAW = [AUS.index(au) for au in ("AU25", "AU26", "AU27")]
 _STEPS = 1001
 
 
 def schedule(*rows: str, wander: float = WANDER) -> tuple[np.ndarray, float]:
-    """``(times, wander)``: float64 (len(AUS), 4) of ``rows`` such as ``"6 7: .08 .45 .08 .4"``, and how far
-    the delays of single clips stray.
+    """Parse ``rows`` such as ``"6 7: .08 .45 .08 .4"`` into ``(times, wander)``: float64 (len(AUS), 4), and
+    the spread of the delays of single clips.
 
     After the AUs' numbers: how long after the first unit they begin, and how long they rise, last and fall,
     all as fractions of the clip. The row ``rest`` comes last, and is about all others.
@@ -82,7 +85,7 @@ SCHEDULES = {
     # What is felt leaks first, most in the upper face (Porter, ten Brinke & Wallace 2012), and is cut short
     # by chin and lips, which press it down and last longest (Ekman & Friesen 1982 on masked, damped smiles).
     "repression": schedule("1 2 4 5 6 7 9 10 12 20 25 26 27: 0 .2 .04 .5", "rest: .34 .2 .32 .12"),
-    # Nothing that a source describes: units start in any order.
+    # No source describes it: units start in any order.
     "other": schedule("rest: .1 .4 .15 .35", wander=0.12),
 }
 """Emotion -> when its units move. A micro-expression lasts at most half a second, and rises in at most 260 ms
@@ -91,14 +94,14 @@ SCHEDULES = {
 
 
 def events() -> np.ndarray:
-    """float64 (len(AUS), 2): 1 where a unit of ``EVENTS`` is shown, 0 elsewhere."""
+    """Return float64 (len(AUS), 2): 1 for the units of ``EVENTS``, 0 elsewhere."""
     return np.isin(AUS, [au for event in EVENTS for au in event]).repeat(2).reshape(-1, 2).astype(float)
 
 
 def turns(emotion: str, phase: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """float64 (T, len(AUS), 2) in [0, 1]: how far each unit of ``EVENTS`` has come at each ``phase`` (T,), 0
-    to 2 as in ``shares``. They peak at a sixth, a half and five sixths of the clip, with a little chance that
-    knows nothing of ``emotion``, and are gone at its ends.
+    """Return the progress of each unit of ``EVENTS`` at each ``phase`` (T,), 0 to 2 as of ``shares``: float64
+    (T, len(AUS), 2) in [0, 1]. They peak at a sixth, a half and five sixths of the clip, with a little chance
+    that does not depend on ``emotion``, and are zero at its ends.
     """
     progress = np.zeros((len(phase), len(AUS), 2))
     peaks = (np.arange(3) + 0.5) * 2 / 3 + _STRAY * rng.standard_normal(3)
@@ -112,11 +115,12 @@ def turns(emotion: str, phase: np.ndarray, rng: np.random.Generator) -> np.ndarr
 def shares(
     timing: str, emotion: str, phase: np.ndarray, apex: np.ndarray, *, stays: bool, rng: np.random.Generator
 ) -> np.ndarray:
-    """float64 (T, len(AUS), 2) in [0, 1]: how far each unit has come of its intensity ``apex`` (len(AUS), 2)
-    at each ``phase`` (T,) of an ``emotion``: 0 at the onset, 1 at the apex, 2 at the offset.
+    """Return the progress of each unit to its intensity ``apex`` (len(AUS), 2) at each ``phase`` (T,) of an
+    ``emotion``: float64 (T, len(AUS), 2) in [0, 1]; the phase is 0 at the onset, 1 at the apex, 2 at the
+    offset.
 
-    ``timing``: one of ``TIMINGS``, but in turn, which is ``turns``. By unit, at the apex some have not quite
-    come or are going already; but where the expression ``stays``, all are there in full.
+    ``timing``: one of ``TIMINGS``, except in turn, which is ``turns``. By unit, some are not quite complete
+    at the apex or fall already; with ``stays`` all are complete there.
     """
     whole = 0.5 - 0.5 * np.cos(np.pi * phase)
     if timing == "together":
@@ -127,7 +131,7 @@ def shares(
     strays[:, _JAW] = strays[:, _JAW[:1]]
     begin = np.repeat((times[:, 0] + wander * strays[0])[:, None], 2, axis=1)
     begin[SIDED, rng.integers(2)] += np.abs(LAG * rng.standard_normal(SIDED.sum()))
-    # From here on only what is shown: (units,).
+    # From here on only the units shown: (units,).
     active = apex > 0
     unit, begin = np.nonzero(active)[0], begin[active]
     rise, hold, fall = (times[:, 1:].T * np.exp(TEMPO * strays[1:]))[:, unit]
@@ -141,10 +145,10 @@ def shares(
 
     first, last = begin.min(), (leave + fall).max()
     if stays:
-        # The last to come has been there for a moment.
+        # The last unit has been complete for a moment.
         peak = 1.1 * full.max()
     else:
-        # As a coder sets it: when most is shown for the first time.
+        # As a coder defines it: when the largest total is first reached.
         grid = np.linspace(first, last, _STEPS)
         total = curves(grid) @ apex[active]
         peak = grid[(total >= total.max() - 1e-6).argmax()]
