@@ -189,12 +189,28 @@ _TEXT_WIDTH = 90
 
 
 def contact_sheet(faces: FaceSet, columns: int = 12, seed: int = 0) -> bytes:
-    """Draw a PNG file with ``columns`` pictures of each emotion, of as many people as possible, one row per
-    emotion.
+    """Draw a contact sheet of each emotion, one row per emotion, with as many people as possible.
 
     Of a sequence its last picture is used, the strongest if sequences run from neutral to apex; if the table
-    has the ``apex``, that one. Pictures below 96 pixels are doubled. Raises DataError for a set without
-    pictures.
+    has the ``apex``, that one. Pictures below 96 pixels are doubled.
+
+    Parameters
+    ----------
+    faces : FaceSet
+    columns : int
+        Pictures in a row.
+    seed : int
+        Of the selection.
+
+    Returns
+    -------
+    bytes
+        A PNG file.
+
+    Raises
+    ------
+    DataError
+        The set has no pictures.
     """
     if not len(faces):
         raise DataError(f"face set {faces.name!r} holds no pictures to show")

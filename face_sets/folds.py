@@ -24,8 +24,12 @@ is left out.
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Rows of the labelled pictures (``faces.labelled()``) for training, validation and test: int64,
-    ascending, disjoint.
+    """Rows of the labelled pictures (``faces.labelled()``) of the parts of a fold.
+
+    Attributes
+    ----------
+    train, valid, test : int64 arrays
+        Ascending, disjoint.
     """
 
     train: np.ndarray

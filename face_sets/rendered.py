@@ -66,7 +66,15 @@ def scripted_faces(
 ) -> FaceSet:
     """Render the pictures of ``script`` in its order (``synthetic_faces.script.render_script``); cached.
 
-    The result does not depend on the number of ``workers``.
+    Parameters
+    ----------
+    script : Script
+    domain : str
+    size : int
+        Side of a picture in pixels.
+    seed : int
+    workers : int, optional
+        Number of processes; without effect on the result.
 
     Returns
     -------

@@ -191,11 +191,27 @@ class Expression:
 
 
 def draw_expression(emotion: str, rng: np.random.Generator, spread: Spread) -> Expression:
-    """Draw a face that shows ``emotion``, one of ``LABELS``; raises SettingError for any other.
+    """Draw a face that shows an emotion.
 
     Because of variants, missing and additional AUs and the spread of intensity, the AUs do not follow from
     the emotion. At least one AU of the variant is shown. AUs that exclude each other are resolved by
     ``resolve_alternatives``.
+
+    Parameters
+    ----------
+    emotion : str
+        One of ``LABELS``.
+    rng : numpy.random.Generator
+    spread : Spread
+
+    Returns
+    -------
+    Expression
+
+    Raises
+    ------
+    SettingError
+        For an unknown emotion.
     """
     if emotion not in LABELS:
         raise SettingError(f"no emotion {emotion!r}; the emotions are {', '.join(LABELS)}")

@@ -204,9 +204,21 @@ class Person:
 
 
 def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = None) -> Person:
-    """Draw the person number ``subject`` of ``seed``, of a set whose people look like ``looks``.
+    """Draw a person, independently of all others.
 
-    Independent of all other people.
+    Parameters
+    ----------
+    assets : Assets
+        The head.
+    seed : int
+    subject : int
+        Number of the person.
+    looks : Looks, optional
+        How the people of the set look.
+
+    Returns
+    -------
+    Person
     """
     looks = looks or Looks()
     rng = np.random.default_rng((Stream.PERSON, seed, subject))

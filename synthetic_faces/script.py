@@ -143,8 +143,19 @@ def script_rows(script: Script, domain: str) -> "pd.DataFrame":
 
 
 def take(domain: str, seed: int, person: int, number: int) -> Shot:
-    """Draw head pose, gaze, light, background and noise of a person's take ``number``, as the ``domain`` does
-    for its pictures.
+    """Draw head pose, gaze, light, background and noise of a take, as the domain does for its pictures.
+
+    Parameters
+    ----------
+    domain : str
+    seed : int
+    person : int
+    number : int
+        Of the take.
+
+    Returns
+    -------
+    Shot
     """
     own = domain_named(domain)
     rng = np.random.default_rng((Stream.TAKE, seed, person_number(own, person), number))

@@ -139,8 +139,20 @@ def render_stimuli(
     cache: Path | None = None,
     advance: Callable[[int], object] = lambda number: None,
 ) -> np.ndarray:
-    """Render the pictures of a ``stimuli_table``, in its order: uint8 (N, ``size``, ``size``). The same
-    arguments give the same pictures; ``workers``, ``cache`` and ``advance`` as of ``render_people``.
+    """Render the pictures of a ``stimuli_table``, in its order. The same arguments give the same pictures.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+    size : int
+        Side of a picture in pixels.
+    seed : int
+    workers, cache, advance
+        As of ``workers.render_people``.
+
+    Returns
+    -------
+    (N, ``size``, ``size``) uint8 array
     """
     jobs, order = [], []
     for person, own in table.groupby("person"):

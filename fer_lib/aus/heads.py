@@ -151,7 +151,19 @@ def drawn_aurocs(
 
 
 def aurocs_without(heads: Heads, features: np.ndarray, presence: Presence, groups: np.ndarray) -> np.ndarray:
-    """As ``drawn_aurocs``, without the pictures of each of ``groups`` (N,), codes from 0: float64 (A, G)."""
+    """Compute the AUROC of each probe without each group of pictures.
+
+    Parameters
+    ----------
+    heads, features, presence
+        As of ``drawn_aurocs``.
+    groups : (N,) int array
+        Codes from 0.
+
+    Returns
+    -------
+    (A, G) float64 array
+    """
     weights = (groups != np.arange(groups.max() + 1)[:, None]).astype(float)
     return _weighted_aurocs(heads, features, presence, weights)
 

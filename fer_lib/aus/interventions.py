@@ -112,7 +112,21 @@ def switch_units(
     levels: Sequence[float] = (1.0,),
     doses: Mapping[str, float] | None = None,
 ) -> Interventions:
-    """As ``interventions``, for the numbered ``persons`` (B,); ``render`` makes the pictures of a script."""
+    """As ``interventions``, for given people and pictures.
+
+    Parameters
+    ----------
+    persons : (B,) int array
+        Numbers of people.
+    render : callable
+        Makes the pictures of a script.
+    aus, levels, doses
+        As of ``interventions``.
+
+    Returns
+    -------
+    Interventions
+    """
     aus, levels = tuple(aus), tuple(float(level) for level in levels)
     at_one = tuple(float((doses or {}).get(au, 1.0)) for au in aus)
     shown = [np.zeros((len(AUS), 2))]

@@ -25,8 +25,14 @@ TRAINED_NETWORKS, UNTRAINED_NETWORKS = "trained", "untrained"
 
 @dataclass(frozen=True, eq=False)
 class NetworkView:
-    """An evaluated network: ``name``, ``population``, ``model``, and ``view``, its layer with the
-    projections.
+    """An evaluated network.
+
+    Attributes
+    ----------
+    name, population : str
+    model : torch.nn.Module
+    view : LayerView
+        Its layer with the projections.
     """
 
     name: str
@@ -92,6 +98,14 @@ def check_projections(networks: Sequence[NetworkView], count: int, *, seed: int 
     those of the network itself with random weights, of an untrained one, and of the next trained one if there
     are several. Filters of two networks are matched by their responses to the pictures that are not
     projected.
+
+    Parameters
+    ----------
+    networks : sequence of NetworkView
+    count : int
+        Filters of each network.
+    seed : int
+        Of the random weights.
 
     Returns
     -------

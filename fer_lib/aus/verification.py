@@ -12,8 +12,17 @@ from ferbook.errors import DataError
 
 
 class Detector(BaseModel):
-    """A filter and the unit ``au`` to which it is assigned, its ``association`` with that unit, and the unit
-    ``moved_by`` that activates it most when units are activated one at a time; empty if none does.
+    """A filter that is assigned to an action unit.
+
+    Attributes
+    ----------
+    filter : int
+    au : str
+        The assigned unit.
+    association : float
+        With that unit.
+    moved_by : str
+        The unit that activates the filter most when units are activated one at a time; empty if none does.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

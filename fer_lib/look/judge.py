@@ -106,8 +106,14 @@ MAP_SCORES = {
 
 @dataclass(frozen=True, eq=False)
 class Twins:
-    """N faces with one action unit, ``on`` (with masks), and the same without, ``off``; ``aus`` (N,) are the
-    units.
+    """N faces with one action unit, and the same faces without it.
+
+    Attributes
+    ----------
+    on, off : FaceSet
+        With the unit (and with masks), and without.
+    aus : (N,) array of str
+        The units.
     """
 
     on: FaceSet
@@ -284,9 +290,25 @@ def map_benchmark(
 
 
 def checked_maps(method: Explainer, network: nn.Module, layer: str, *inputs: np.ndarray) -> np.ndarray:
-    """Return the maps of ``method``, float32 (N, H, W), for its ``inputs``: pictures, rows, filters and
-    positions. Raises DataError if they have another shape or are not finite, and if the method changed the
-    network or its inputs.
+    """Compute the maps of a method and check them.
+
+    Parameters
+    ----------
+    method : callable
+        As of ``look.attribution``.
+    network : torch.nn.Module
+    layer : str
+    *inputs : arrays
+        Pictures, rows, filters and positions.
+
+    Returns
+    -------
+    (N, H, W) float32 array
+
+    Raises
+    ------
+    DataError
+        The maps have another shape or are not finite, or the method changed the network or its inputs.
     """
     before = _digest(network, inputs)
     maps = method(network, layer, *inputs)

@@ -209,8 +209,20 @@ def example_calls(model: nn.Module) -> tuple[Call, ...]:
 
 
 def find_layer(model: nn.Module, name: str, *, once: bool = False) -> nn.Module:
-    """Return the module ``name`` of one of ``example_calls``; else raise ParameterError that lists them and
-    gives the nearest. With ``once`` it must not be called more than once while a picture passes.
+    """Return the module ``name`` of one of ``example_calls``.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    name : str
+        Dotted.
+    once : bool
+        Reject a module that is called more than once while a picture passes.
+
+    Raises
+    ------
+    ParameterError
+        There is no such layer; lists them and gives the nearest.
     """
     _require_layer(model, name, example_calls(model), once=once)
     return model.get_submodule(name)

@@ -170,10 +170,20 @@ def pointing_game(maps: np.ndarray, regions: np.ndarray, tolerance: float | None
 
 
 def overlaps(maps: np.ndarray, regions: np.ndarray, thresholds: np.ndarray = THRESHOLDS) -> np.ndarray:
-    """Compute the intersection over union of the region and the pixels with at least ``thresholds`` (T,)
-    times the map's largest energy.
+    """Compute the intersection over union of the region and the pixels with at least a threshold times the
+    map's largest energy.
 
-    float64 (P, T), or (P, A, T) for A regions. Thresholds ascend in (0, 1]. Otherwise as ``energy_share``.
+    Parameters
+    ----------
+    maps, regions
+        As of ``energy_share``.
+    thresholds : (T,) array
+        Ascending in (0, 1].
+
+    Returns
+    -------
+    (P, T) float64 array, or (P, A, T) for A regions
+        NaN as of ``energy_share``.
     """
     thresholds = np.asarray(thresholds)
     energy, inside = _flat(maps, regions)

@@ -109,8 +109,18 @@ def confusion(labels: np.ndarray, predictions: np.ndarray, classes: Sequence[str
 
 
 def proportion(hits: int, trials: int, *, of: str) -> Estimate:
-    """Compute the proportion of ``hits`` in independent ``trials``, with the exact binomial interval of
-    Clopper and Pearson (1934). ``of`` names the trials, in the plural.
+    """Compute a proportion with the exact binomial interval of Clopper and Pearson (1934).
+
+    Parameters
+    ----------
+    hits, trials : int
+        Of independent trials.
+    of : str
+        Names the trials, in the plural.
+
+    Returns
+    -------
+    Estimate
     """
     low, high = binomtest(hits, trials).proportion_ci(CONFIDENCE)
     how = f"95 % binomial interval (exact) over {of}"

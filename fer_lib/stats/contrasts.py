@@ -138,10 +138,23 @@ def _spread(table: pd.DataFrame, condition: Sequence[str]) -> tuple[dict[str, fl
 
 
 def minus(first: TrainingScores, second: TrainingScores, condition: Sequence[str]) -> TrainingScores:
-    """Subtract the scores of the same trainings on the pictures of ``second`` from those on ``first``: the
-    same pictures and draws, or other people, drawn with another seed.
+    """Subtract the scores of the same trainings on two sets of pictures.
 
-    ``condition`` as of ``score_trainings``. Raises ValueError if the trainings differ.
+    Parameters
+    ----------
+    first, second : TrainingScores
+        On the same pictures and draws, or on other people, drawn with another seed; the second is subtracted.
+    condition : sequence of str
+        As of ``score_trainings``.
+
+    Returns
+    -------
+    TrainingScores
+
+    Raises
+    ------
+    ValueError
+        The trainings differ.
     """
     about = list(first.table.columns.difference([*SCORE_MEASURES]))
     if not first.table[about].equals(second.table.reindex(columns=about)):
@@ -295,7 +308,20 @@ def _mean_contrast(
 def mean_score(
     scores: TrainingScores, keep: np.ndarray, measure: str = "accuracy", **further: object
 ) -> Estimate:
-    """Compute the mean over the trainings in the mask ``keep``; ``further`` as of ``contrast``."""
+    """Compute the mean score of some trainings.
+
+    Parameters
+    ----------
+    scores : TrainingScores
+    keep : (trainings,) bool array
+    measure, **further
+        As of ``contrast``.
+
+    Returns
+    -------
+    Estimate
+        A proportion.
+    """
     return contrast(scores, scores.weights(keep), measure, **further)
 
 
@@ -306,8 +332,20 @@ def difference(
     measure: str = "accuracy",
     **further: object,
 ) -> Estimate:
-    """Compute the mean over the trainings ``first`` minus that over ``second`` (masks), in percentage points;
-    ``further`` as of ``contrast``.
+    """Compute the difference between the mean scores of two groups of trainings.
+
+    Parameters
+    ----------
+    scores : TrainingScores
+    first, second : (trainings,) bool arrays
+        The second mean is subtracted.
+    measure, **further
+        As of ``contrast``.
+
+    Returns
+    -------
+    Estimate
+        In percentage points.
     """
     weights = scores.weights(first) - scores.weights(second)
     return contrast(scores, weights, measure, unit="", **further)

@@ -57,8 +57,18 @@ def cluster_weights(clusters: int, draws: int, seed: int) -> Iterator[np.ndarray
 
 
 def resampled_sums(sums: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """Return float64 (draws, …): for each draw, the total of the clusters drawn; ``sums`` (clusters, …) are
-    the contributions of the clusters.
+    """Draw clusters and add up their contributions.
+
+    Parameters
+    ----------
+    sums : (clusters, …) array
+        The contribution of each cluster.
+    draws, seed : int
+
+    Returns
+    -------
+    (draws, …) float64 array
+        The total of the clusters in each draw.
     """
     if not len(sums):
         return np.zeros((draws, *sums.shape[1:]))

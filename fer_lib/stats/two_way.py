@@ -103,8 +103,20 @@ def _joint_freedom(errors: Sequence[StandardError]) -> float | None:
 
 @lru_cache(maxsize=64)
 def student_deviates(freedom: int, draws: int, number: int = 0) -> np.ndarray:
-    """Return evenly spaced quantiles of Student's t, float64 (draws,), in a different order for each
-    ``number``, and then the same with the opposite sign, so that their sums are symmetric.
+    """Return evenly spaced quantiles of Student's t in random order.
+
+    Parameters
+    ----------
+    freedom : int
+        Degrees of freedom.
+    draws : int
+    number : int
+        Selects the order.
+
+    Returns
+    -------
+    (draws,) float64 array
+        The second half repeats the first with the opposite sign, so that sums are symmetric.
     """
     half = draws // 2
     order = np.random.default_rng((number, draws)).permutation(half)

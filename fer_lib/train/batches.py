@@ -345,8 +345,23 @@ def face_loaders(
 def batches(
     pixels: np.ndarray, batch_size: int = 256, *, device: torch.device | str = "cpu"
 ) -> Iterator[torch.Tensor]:
-    """Yield the pictures ``pixels``, uint8 (N, H, W), in order and unchanged, as float32 (B, 1, H, W) in [0,
-    1] on ``device``. Raises ParameterError for a ``batch_size`` below 1.
+    """Yield pictures in order and unchanged.
+
+    Parameters
+    ----------
+    pixels : (N, H, W) uint8 array
+    batch_size : int
+    device : torch.device or str
+
+    Yields
+    ------
+    (B, 1, H, W) float32 tensor
+        In [0, 1], on ``device``.
+
+    Raises
+    ------
+    ParameterError
+        ``batch_size`` is below 1.
     """
     if batch_size < 1:
         raise ParameterError(f"batch_size {batch_size}: give at least 1")

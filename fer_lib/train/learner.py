@@ -300,10 +300,20 @@ def run_epochs(learner: FaceLearner, callbacks: Sequence[Callback] = ()) -> None
 def repeatable(
     recipe: TrainingRecipe, device: torch.device | str, seed: int, parameter: str = "batch_size"
 ) -> Iterator[None]:
-    """Draw the random numbers of the block from ``seed``, and restore the global random state after it.
+    """Draw the random numbers of the block from a seed, and restore the global random state after it.
 
-    If the memory of a GPU is too small, ParameterError recommends a smaller ``recipe.batch_size``, which the
-    chapter calls ``parameter``.
+    Parameters
+    ----------
+    recipe : TrainingRecipe
+    device : torch.device or str
+    seed : int
+    parameter : str
+        The chapter's name of the batch size.
+
+    Raises
+    ------
+    ParameterError
+        The memory of a GPU is too small; recommends a smaller ``recipe.batch_size``.
     """
     device = torch.device(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):

@@ -71,8 +71,15 @@ class TrainingRecord(BaseModel):
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A trained network, ``model`` in evaluation mode, with its ``record`` and the ``name`` shown to
-    readers.
+    """A trained network.
+
+    Attributes
+    ----------
+    name : str
+        Shown to readers.
+    model : Classifier
+        In evaluation mode.
+    record : TrainingRecord
     """
 
     name: str

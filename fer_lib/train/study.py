@@ -133,7 +133,29 @@ def train_structure(
     """Build a network of ``structure`` and train it by ``recipe`` at its learning rate
     (``TrainingRecipe.for_network``).
 
-    ``seed`` fixes its first weights and the training. Raises as ``train.learner.face_learner`` and ``fit``.
+    Parameters
+    ----------
+    faces : FaceSet
+    classes : tuple of str
+    structure : str
+        One of ``names.NETWORKS``.
+    recipe : TrainingRecipe
+    seed : int
+        Of the first weights and the training.
+    dropout : float, optional
+        By default the network's own.
+    precision, device
+        As of ``train.learner.face_learner``.
+
+    Returns
+    -------
+    torch.nn.Module
+    Training
+
+    Raises
+    ------
+    DataError, ParameterError, Diverged
+        As ``train.learner.face_learner`` and ``fit``.
     """
     seed_everything(seed)
     model = build_network(structure, len(classes), faces.size[0], dropout=dropout)
@@ -223,11 +245,24 @@ def score_folds(
 
 
 def majority_share(faces: FaceSet, classes: tuple[str, ...], split: str) -> float:
-    """Compute the proportion of the pictures of ``split`` that show the majority class of the training split.
+    """Compute the accuracy of the majority class of the training split, the baseline of every accuracy.
 
-    A network that ignores its input reaches this accuracy: it is the baseline of every accuracy on that
-    split. Raises DataError if ``split`` or the training split is empty, or has an emotion outside
-    ``classes``.
+    Parameters
+    ----------
+    faces : FaceSet
+    classes : tuple of str
+    split : str
+        Of the tested pictures.
+
+    Returns
+    -------
+    float
+        The proportion of these pictures that show the majority class.
+
+    Raises
+    ------
+    DataError
+        ``split`` or the training split is empty, or has an emotion outside ``classes``.
     """
     labels, training = faces.split(split).labels(classes), faces.split("train").labels(classes)
     if not len(labels) or not len(training):
