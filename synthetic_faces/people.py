@@ -318,15 +318,16 @@ def draw_person(assets: Assets, seed: int, subject: int, looks: Looks | None = N
 
 
 def upper_teeth(assets: Assets) -> np.ndarray:
-    """bool (N,): the vertices of the upper row of teeth."""
+    """Return the vertices of the upper row of teeth, bool (N,)."""
     return assets.in_group(TEETH) & (assets.vertex_ids >= UPPER_TEETH_FROM)
 
 
 def _tooth_shift(assets: Assets) -> np.ndarray:
-    """float32 (N, 3): what turns the mesh's plain strips of teeth into teeth that a smile shows.
+    """Return the shift that turns the mesh's plain strips of teeth into teeth that a smile shows, float32 (N,
+    3).
 
-    The upper ones end at the lips' line, so that a smile uncovers next to none of them: they are lengthened.
-    The lower ones do not follow the lower lip as far as it goes: they are shortened.
+    The upper ones end at the line of the lips, so that a smile would reveal almost none of them: they are
+    lengthened. The lower ones do not follow the lower lip far enough: they are shortened.
     """
     upper = upper_teeth(assets)
     lower = assets.in_group(TEETH) & ~upper
@@ -343,8 +344,8 @@ def _tooth_shift(assets: Assets) -> np.ndarray:
 
 
 def measure_head(vertices: np.ndarray, assets: Assets) -> tuple[np.ndarray, float, float]:
-    """Middle of a head at the height of its eyes, half of its width from the cheeks up, and the height of its
-    crown.
+    """Return the middle of a head at the height of its eyes, half of its width from the cheeks up, and the
+    height of its crown.
     """
     skin = assets.in_group(SKIN) & (assets.region("ears") < 0.3)
     eyes = vertices[assets.in_group(EYE)].mean(axis=0, dtype=np.float64)
@@ -420,7 +421,7 @@ def _draw_glasses(vertices: np.ndarray, assets: Assets, looks: Looks, rng: np.ra
 def _draw_local(
     names: list[str], looks: Looks, child: bool, build: np.random.Generator, rng: np.random.Generator
 ) -> np.ndarray:
-    """Values in [-1, 1] of the changes of face parts; the two halves of a face differ a little."""
+    """Draw changes of face parts in [-1, 1]; the two halves of a face differ a little."""
     features = looks.features * (_CHILDRENS_FEATURES if child else 1)
     fat = looks.weight * build.standard_normal()
     broad = build.uniform(*looks.breadth) if looks.breadth else 0.0

@@ -122,9 +122,9 @@ def _read_spontaneous(
     *,
     aus: Sequence[int] | None = None,
 ) -> FaceSet:
-    """The coded frames of all ``people`` (id -> their tasks), as the module's docstring says.
+    """Read the coded frames of all ``people`` (id -> their tasks), as the module's docstring describes.
 
-    ``aus``: the AUs of the occurrence files where their order is fixed; None where the header names them.
+    ``aus``: the AUs of the occurrence files if their order is fixed; None if the header names them.
 
     Raises DataError, naming file and row: a ``SHIFT_FILE`` without a whole number, no codes, a csv that
     cannot be read, values out of range, a frame twice, codes of a person or a task without pictures, two
@@ -184,7 +184,7 @@ def _folder_tasks(place: Path, root: Path) -> Tasks:
 
 
 def _task_id(name: str) -> str:
-    """``T1`` for ``t1`` and ``T01``."""
+    """Return ``T1`` for ``t1`` and ``T01``."""
     return f"T{int(name[1:])}"
 
 

@@ -133,7 +133,7 @@ def scorer(
 
 
 def _numbers(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Number of pictures with label 1 and with label 0, (L, 1) each, NaN instead of 0."""
+    """Count the pictures with label 1 and with label 0, (L, 1) each, NaN instead of 0."""
     present = labels.sum(1, keepdim=True)
     return tuple(torch.where(n > 0, n, torch.nan) for n in (present, labels.shape[1] - present))
 

@@ -108,7 +108,7 @@ class Generator(nn.Module):
         return {name: torch.cat((maps[down], maps[up]), dim=1) for name, (down, up) in self.pairs.items()}
 
     def _answers(self, pictures: torch.Tensor) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """The maps of every layer by name, and what the output is given."""
+        """Return the maps of every layer by name, and the input of the output layer."""
         _check_pictures(self, pictures, 1)
         maps: dict[str, torch.Tensor] = {}
         values = self.standardise(pictures)
@@ -237,7 +237,7 @@ def _halving(before: int, width: int, *, normalised: bool) -> nn.Sequential:
 
 
 def _block(convolution: nn.Module, width: int, relu: nn.Module | None = None) -> nn.Sequential:
-    """``conv``, ``norm`` of ``width`` maps (0: none) and ``relu``."""
+    """Make ``conv``, ``norm`` of ``width`` maps (0: none) and ``relu``."""
     layers = {
         "conv": convolution,
         "norm": nn.BatchNorm2d(width) if width else None,

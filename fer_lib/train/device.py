@@ -44,10 +44,10 @@ PrecisionName = Literal["auto", "fp32", "bf16"]
 
 
 def computes_in_bf16() -> bool:
-    """Whether this CPU trains faster in bfloat16 than in float32.
+    """Return whether this CPU trains faster in bfloat16 than in float32.
 
     With ``amx_bf16``, and on AMD with ``avx512_bf16``, it takes less than half the time. On Intel
-    ``avx512_bf16`` alone, as where a virtual machine hides AMX, multiplies no faster than float32: the
+    ``avx512_bf16`` alone, as in a virtual machine that hides AMX, multiplies no faster than float32: the
     zero-bias CNN's step took 1.6 times as long, the residual net's 1.5 times (48 pixels, 64 pictures, Xeon of
     family 6, model 207). Without either bfloat16 is emulated.
     """
