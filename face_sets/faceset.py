@@ -240,7 +240,7 @@ class FaceSet:
         Parameters
         ----------
         keep
-            Boolean mask (N,), or indices from 0 to N-1 in the order that is wanted.
+            Boolean mask (N,), or indices from 0 to N-1 in any order.
 
         Raises
         ------

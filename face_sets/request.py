@@ -53,7 +53,7 @@ RECIPE_OPTIONS = ("timing", "family", "sample", "units")
 
 @dataclass(frozen=True)
 class FaceRequest:
-    """The pictures that a chapter or a script wants; equal requests give equal sets.
+    """The pictures that a chapter or a script uses; equal requests give equal sets.
 
     ``open_faces`` checks the values.
 
@@ -68,7 +68,7 @@ class FaceRequest:
     face_seed
         Seed of synthetic people.
     clip_frames
-        At most so many pictures of one clip, evenly spaced from onset to offset; 0 takes all.
+        Largest number of pictures of one clip, evenly spaced from onset to offset; 0 takes all.
     family, sample, timing, units
         Options of synthetic people: see ``synthetic_faces.produce.Recipe``.
     """

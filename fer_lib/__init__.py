@@ -9,7 +9,7 @@ Networks
     - ``build_network``: a new network by its name
     - ``load_weights``, ``save_weights``: read and write a network
     - ``predict``: class probabilities of pictures
-    - ``features_of``, ``clip_features``: what the last layer reads, of pictures and of clips
+    - ``features_of``, ``clip_features``: the input of the last layer, for pictures and for clips
 Training
     - ``TrainingRecipe``, ``ClipRecipe``: how a network, or an LSTM, is trained
     - ``face_learner``, ``clip_learner``: a fastai ``Learner`` for pictures, or for clips
@@ -17,14 +17,14 @@ Training
 Filters
     - ``last_conv``: the name of the last convolution's ReLU
     - ``maximal_responses``: the largest response of every filter to every picture
-    - ``top_pictures``, ``rank_filters``: the pictures that drive each filter most; filters by their response
+    - ``top_pictures``, ``rank_filters``: the pictures with the largest responses; filters by their response
     - ``project``: deconvolution and guided backpropagation to the pixels
 Action units
     - ``presence``: which pictures show which unit
     - ``statistic``: the association of filters with units
     - ``permutation_null``, ``decide``: its null distribution, and the filters assigned to units
 
-``help`` of each says more. The scripts below run in the suite's folder.
+``help`` describes each. The scripts below run in the suite's folder.
 
 Classify emotions::
 
@@ -55,7 +55,7 @@ Train an LSTM on the features of clips::
     shares, labels = learner.get_preds()
     print(ClassificationInterpretation.from_learner(learner).confusion_matrix())
 
-Show what drives a filter, by deconvolution::
+Show what activates a filter, by deconvolution::
 
     import fer_lib
     import matplotlib.pyplot as plt

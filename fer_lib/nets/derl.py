@@ -42,10 +42,10 @@ class Generator(nn.Module):
     with a slope of 0.2 below zero) to ``widths`` filters one after the other; a 3×3 convolution starts the
     decoder at the smallest maps, and transposed 4×4 convolutions of stride 2 double them (batch
     normalisation, ReLU); a sigmoid gives the picture. Isola et al. use dropout in the decoder as the noise of
-    their GAN; with one right answer per face there is none here.
+    their GAN; with one correct picture per face there is none here.
 
-    ``skips``: each decoder layer but the first is given the encoder's maps of its input's size too, as in the
-    U-Net of Isola et al. (section 3.2.1); without, the smallest maps are all that the decoder is given.
+    ``skips``: each decoder layer but the first also receives the encoder's maps of its input's size, as in
+    the U-Net of Isola et al. (section 3.2.1); without, the decoder receives only the smallest maps.
 
     ``pairs``: name to the names of an encoder layer and of the decoder layer whose maps have equal shape,
     from the largest maps to the smallest; ``pair24`` has maps of 24 pixels. With the default widths there are

@@ -117,12 +117,25 @@ class CentreLoss(nn.Module):
 
 
 def build_loss(name: Loss, model: nn.Module, *, n_classes: int) -> Callable[..., Tensor]:
-    """Make the loss called ``name`` for ``model``, on the model's device.
+    """Make the loss called ``name``.
 
     ``cross_entropy`` and ``label_smoothing`` (by ``SMOOTHING``) are fastai's ``CrossEntropyLossFlat``,
     ``focal`` its ``FocalLossFlat`` (Lin et al. 2017, arXiv 1708.02002, equation 4) with the focus 2 that its
     authors found best. ``votes`` is the cross-entropy against the distribution of a crowd's votes (Barsoum et
     al. 2016, arXiv 1608.01041). ``centre`` has centres as wide as the input of ``model.output``.
+
+    Parameters
+    ----------
+    name : str
+        One of ``names.Loss``.
+    model : torch.nn.Module
+        The loss is on its device.
+    n_classes : int
+
+    Returns
+    -------
+    callable
+        ``loss(logits, labels)``, or ``loss(logits, labels, features)`` if ``needs_features`` is true.
 
     Raises
     ------

@@ -22,11 +22,29 @@ class TrainingRecipe(BaseModel):
     """All settings of a training but its faces, its network and its seed. The parameters of chapters that
     train inherit these fields.
 
-    ``optimiser``: ``sgd`` with momentum 0.9, or Nesterov's, and ``weight_decay`` added to the gradient;
-    ``adamw`` with torch's moments, whose decay shrinks the weights themselves (Loshchilov and Hutter 2019,
-    arXiv 1711.05101); or ``muon``, which is ``sgd`` with other steps of the filters (``train.muon``).
-    ``loss`` is a name of ``train.losses``, ``augment`` one of ``train.batches``. With ``averaging`` the
-    averaged weights are validated and returned.
+    Parameters
+    ----------
+    epochs, batch_size : int
+    optimiser : str
+        ``sgd`` with momentum 0.9, or Nesterov's, and ``weight_decay`` added to the gradient; ``adamw`` with
+        torch's moments, whose decay shrinks the weights themselves (Loshchilov and Hutter 2019, arXiv
+        1711.05101); or ``muon``, which is ``sgd`` with other steps of the filters (``train.muon``).
+    lr : float
+        Peak learning rate.
+    schedule, warmup
+        As of ``train.callbacks.rate_of``.
+    nesterov : bool
+    weight_decay : float
+    clip : float
+        Largest norm of the gradient; 0 clips none.
+    loss : str
+        As of ``train.losses``.
+    augment : str
+        As of ``train.batches``.
+    start_size : int
+        First side of growing pictures in pixels; 0: their own.
+    averaging : float
+        Decay of the moving average of the weights; the averaged weights are validated and returned. 0: none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
