@@ -20,11 +20,11 @@ from ferbook.errors import DataError
 if TYPE_CHECKING:
     from face_sets.faceset import FaceSet
 
+# Folders of the code that determines the content of a face set.
 ROOMS = ("face_sets/", "synthetic_faces/")
-"""Folders of the code that determines the content of a face set."""
 
+# Files that store or list face sets, but do not determine their content.
 _NOT_CODE = {f"face_sets/{name}.py" for name in ("faceset", "cache", "registry", "sources")}
-"""Files that store or list face sets, but do not determine their content."""
 
 _log = logging.getLogger(__name__)
 

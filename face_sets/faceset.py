@@ -18,18 +18,18 @@ from ferbook.files import whole_folder
 from synthetic_faces.expressions import EMOTIONS as EMOTIONS
 from synthetic_faces.expressions import LABELS
 
+# The basic emotions: without neutral and contempt.
 SIX = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
-"""The basic emotions: without neutral and contempt."""
 
+# ``emotion`` of a picture that comes with action units but without an emotion.
 UNLABELLED = ""
-"""``emotion`` of a picture that comes with action units but without an emotion."""
 
 SPLITS = ("train", "valid", "test")
+# Points of a face in the order of the iBUG annotation, the subject's right jaw first.
 LANDMARKS = 68
-"""Points of a face in the order of the iBUG annotation, the subject's right jaw first."""
 
+# Arrays of more bytes are not read into memory but mapped from their file.
 MAPPED_ABOVE = 1 << 30
-"""Arrays of more bytes are not read into memory but mapped from their file."""
 
 REQUIRED_COLUMNS = ("dataset", "subject", "sequence", "frame", "emotion", "split")
 _AU = re.compile(r"AU(\d+)")
@@ -387,12 +387,12 @@ def _read_array(file: Path) -> np.ndarray:
     return array if array.nbytes > MAPPED_ABOVE else np.array(array)
 
 
+# Errors of the readers of json, npy and parquet for damaged files.
 _DAMAGE = (
     *(OSError, EOFError, ValueError, OverflowError, TypeError, KeyError, AttributeError, DataError),
     *(SyntaxError, tokenize.TokenError),  # numpy tokenizes the header of a npy file
     pa.ArrowException,
 )
-"""Errors of the readers of json, npy and parquet for damaged files."""
 
 
 def _holds_numbers(values: pd.Series) -> bool:

@@ -16,10 +16,9 @@ from face_sets.faceset import LABELS, SPLITS, UNLABELLED, FaceSet
 from face_sets.leakage import copy_groups, people_in_both
 from ferbook.errors import DataError, ParameterError
 
+# Folds of the protocols by subject; also the fraction of the people (one tenth) for validation if one person
+# is left out.
 TEN = 10
-"""Folds of the protocols by subject; also the fraction of the people (one tenth) for validation if one person
-is left out.
-"""
 
 
 @dataclass(frozen=True, eq=False)

@@ -109,6 +109,8 @@ def leakage_table(faces: FaceSet) -> pd.DataFrame:
 
 _TFD = "TFD was gathered from other sets, {} among them (Susskind, Anderson & Hinton 2010, UTML TR 2010-001)"
 
+# Data sets (the column ``dataset``) that are known to overlap, and how. Neither names nor bytes reveal it:
+# TFD numbers its people in its own way and cuts its pictures again.
 OVERLAPS: dict[frozenset[str], str] = {
     frozenset({"tfd", "ckplus"}): _TFD.format("Cohn-Kanade, whose pictures are also in CK+,"),
     frozenset({"tfd", "jaffe"}): _TFD.format("JAFFE"),
@@ -117,9 +119,6 @@ OVERLAPS: dict[frozenset[str], str] = {
         "FER+ is the pictures of FER2013 under other labels (Barsoum et al. 2016, arXiv:1608.01041)"
     ),
 }
-"""Data sets (the column ``dataset``) that are known to overlap, and how. Neither names nor bytes reveal it:
-TFD numbers its people in its own way and cuts its pictures again.
-"""
 
 
 @dataclass(frozen=True)

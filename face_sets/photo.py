@@ -19,28 +19,23 @@ from face_sets.readers.pictures import (
 )
 from ferbook.errors import DataError
 
+# Shorter side in pixels to which a picture is scaled for the search for faces, larger and smaller ones alike.
 SEARCHED_AT = 320
-"""Shorter side in pixels to which a picture is scaled for the search for faces, larger and smaller ones
-alike.
-"""
 
+# Longest side in pixels that is searched: in a narrow strip, the shorter one is then less than
+# ``SEARCHED_AT``.
 _LONGEST = 4 * SEARCHED_AT
-"""Longest side in pixels that is searched: in a narrow strip, the shorter one is then less than
-``SEARCHED_AT``.
-"""
 
+# The least fraction of the shorter side for a face: first that of the readers, and a smaller one only if no
+# face is found. Smaller finds are more often false.
 _SMALLEST = (0.25, 0.1)
-"""The least fraction of the shorter side for a face: first that of the readers, and a smaller one only if no
-face is found. Smaller finds are more often false.
-"""
 
+# Margin added on every side, as a fraction of the shorter one, by repeating the edge: the detector misses
+# faces that fill a picture.
 ROOM = 0.25
-"""Margin added on every side, as a fraction of the shorter one, by repeating the edge: the detector misses
-faces that fill a picture.
-"""
 
+# The EXIF tag.
 _ORIENTATION = 0x0112
-"""The EXIF tag."""
 
 
 @dataclass(frozen=True)
@@ -59,16 +54,15 @@ class Framing:
     down: float = 0.0
 
 
+# Medians over up to 400 pictures of each set (FER2013: those in which a face is found, 76 %), enlarged to 192
+# pixels with a margin. Other sets are framed as by ``find_faces``, real ones by their readers (lab, game and
+# micro: sides 1.01, 0.98 and 0.99 of 150, 150 and 114 pictures, seed 3); the framing of the crops that come
+# with TFD is not known here.
 FRAMINGS: dict[str, Framing] = {
     "wild": Framing(1.02, -0.06),
     "fer2013": Framing(1.02, -0.08),
     "ferplus": Framing(1.02, -0.08),
 }
-"""Medians over up to 400 pictures of each set (FER2013: those in which a face is found, 76 %), enlarged to
-192 pixels with a margin. Other sets are framed as by ``find_faces``, real ones by their readers (lab, game
-and micro: sides 1.01, 0.98 and 0.99 of 150, 150 and 114 pictures, seed 3); the framing of the crops that come
-with TFD is not known here.
-"""
 
 
 def read_photo(path: Path) -> np.ndarray:

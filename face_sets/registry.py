@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from face_sets.faceset import FaceSet
 
 
+# Every face set by the name that the chapters' parameter ``faces`` accepts.
 REGISTRY: dict[str, Source] = {source.name: source for source in SOURCES}
-"""Every face set by the name that the chapters' parameter ``faces`` accepts."""
 
 
 def open_faces(request: FaceRequest) -> "FaceSet":
@@ -102,8 +102,8 @@ def _read(
     return faces
 
 
+# Side in pixels above which no set is opened: 35,887 pictures would already fill 9 GB.
 _LARGEST = 512
-"""Side in pixels above which no set is opened: 35,887 pictures would already fill 9 GB."""
 
 
 def _checked(request: FaceRequest) -> tuple[Source, int]:
@@ -303,8 +303,8 @@ def _other_case(source: Source, folder: Path) -> str:
     return ""
 
 
+# Path below the set's folder, size in bytes, modification and change time in ns, inode.
 FileState = tuple[str, int, int, int, int]
-"""Path below the set's folder, size in bytes, modification and change time in ns, inode."""
 
 
 def _files(source: Source, folder: Path) -> list[FileState]:
@@ -332,11 +332,11 @@ def _files(source: Source, folder: Path) -> list[FileState]:
 
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".avi", ".zip", ".wrl")
+# Bytes of a set up to which its pictures are hashed too; for a larger one, their state is used.
 _HASHED_PICTURES = 8 << 30
-"""Bytes of a set up to which its pictures are hashed too; for a larger one, their state is used."""
 
+# A file changed within the last two seconds may change again within one tick of its clock.
 _SETTLED_NS = 2_000_000_000
-"""A file changed within the last two seconds may change again within one tick of its clock."""
 
 
 def _content_hash(source: Source, folder: Path, files: list[FileState]) -> str:

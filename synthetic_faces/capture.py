@@ -35,6 +35,8 @@ _LIMITS = {
 # Heads that are turned far: so many times the usual spread, to the side and up or down no farther than this.
 _FAR, _FARTHEST = 3.5, (1.05, 0.65)
 
+# Where hands go: middle of the fingers (to the side, up from the eyes; metres), how far they point towards
+# the face's middle (radians from upwards), and whether both hands do it.
 GESTURES: dict[str, tuple[float, float, float, bool]] = {
     "cheeks": (0.064, -0.040, 0.15, True),
     "head": (0.070, 0.045, 0.45, True),
@@ -45,9 +47,6 @@ GESTURES: dict[str, tuple[float, float, float, bool]] = {
     "brow": (0.020, 0.040, 1.2, False),
     "eye": (0.036, -0.008, 0.9, False),
 }
-"""Where hands go: middle of the fingers (to the side, up from the eyes; metres), how far they point towards
-the face's middle (radians from upwards), and whether both hands do it.
-"""
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from synthetic_faces.people import FAMILY, IN_SETS, Looks
 from synthetic_faces.timing import ORDERS, TIMINGS
 from synthetic_faces.versions import unversioned
 
+# One for each split.
 SUBJECTS_AT_LEAST = 3
-"""One for each split."""
 
+# Of every emotion, if there are as many people.
 SEQUENCES_AT_LEAST = 5
-"""Of every emotion, if there are as many people."""
 
 
 @dataclass(frozen=True)
@@ -204,8 +204,8 @@ HEADS = replace(
     looks=replace(LAB.looks, features=0.5, makehuman=(0.0, 0.0)),
 )
 
+# The synthetic domains by name.
 DOMAINS: dict[str, Domain] = {domain.name: domain for domain in (LAB, WILD, GAME, MICRO, HEADS)}
-"""The synthetic domains by name."""
 
 
 def domain_named(name: str) -> Domain:
@@ -221,20 +221,19 @@ def require_head(domain: Domain, head: object) -> None:
         raise SettingError(f"{domain.name} has the heads of another model: give its folder, {domain.head}")
 
 
+# Families of people for hold-outs, and their values of ``Looks``.
+#
+# No face of one could be of another, by its shape or by how its muscles build action units.
 FAMILIES: dict[str, dict[str, tuple[float, float]]] = {
     "narrow-faceunits": {"breadth": (-0.85, -0.4), "makehuman": (0.0, 0.0)},
     "narrow-makehuman": {"breadth": (-0.85, -0.4), "makehuman": (1.0, 1.0)},
     "broad-faceunits": {"breadth": (0.4, 0.85), "makehuman": (0.0, 0.0)},
     "broad-makehuman": {"breadth": (0.4, 0.85), "makehuman": (1.0, 1.0)},
 }
-"""Families of people for hold-outs, and their values of ``Looks``.
-
-No face of one could be of another, by its shape or by how its muscles build action units.
-"""
 
 
+# Options of a set and their values; ``produce.Recipe`` has a field for each.
 OPTIONS = {"timing": TIMINGS, "family": tuple(FAMILIES), "units": ("free",)}
-"""Options of a set and their values; ``produce.Recipe`` has a field for each."""
 
 
 def with_options(domain: Domain, timing: str = "", family: str = "", units: str = "") -> Domain:

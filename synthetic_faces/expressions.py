@@ -20,17 +20,17 @@ from synthetic_faces.expressions_web import NATURAL
 from synthetic_faces.facs import AUS, SIDED, resolve_alternatives
 from synthetic_faces.variants import variants
 
+# The only table of emotion names; every reader maps its own labels to it.
 EMOTIONS = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
-"""The only table of emotion names; every reader maps its own labels to it."""
 
+# Labels of expressions: emotions, and the additional classes of sets of micro-expressions.
 LABELS = (*EMOTIONS, "repression", "other")
-"""Labels of expressions: emotions, and the additional classes of sets of micro-expressions."""
 
+# Probability and range of intensity of independent AUs: as many as in an expression, and clearly visible.
 FREE_SHARE, FREE_INTENSITY = 0.17, (0.25, 1.0)
-"""Probability and range of intensity of independent AUs: as many as in an expression, and clearly visible."""
 
+# Movements below this fraction of the full expression are left out: no coder could see them.
 FAINT = 0.05
-"""Movements below this fraction of the full expression are left out: no coder could see them."""
 
 _LOPSIDED = 0.3
 # A weak AU27 would be no other than AU26.

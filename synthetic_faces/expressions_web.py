@@ -9,6 +9,7 @@ pictures.
 
 from synthetic_faces.variants import Variant, variants
 
+# Variants of FER2013's seven classes, in the form of ``expressions.VARIANTS``.
 NATURAL: dict[str, tuple[Variant, ...]] = {
     "neutral": variants(
         ".46:",
@@ -80,4 +81,3 @@ NATURAL: dict[str, tuple[Variant, ...]] = {
         ".09: 1 .95 1, 2 .97 1, 5 .95 1",
     ),
 }
-"""Variants of FER2013's seven classes, in the form of ``expressions.VARIANTS``."""

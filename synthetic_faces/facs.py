@@ -67,6 +67,7 @@ AUS = tuple(ACTION_UNITS)
 SIDES = ("Left", "Right")
 SIDED = np.array([unit.sided for unit in ACTION_UNITS.values()])
 
+# Pairs of groups of AUs of which a face shows only one (FACS manual: alternatives, or opposite movements).
 ALTERNATIVES = (
     # One jaw: AU27 is the farther end of AU26.
     (("AU26",), ("AU27",)),
@@ -78,12 +79,9 @@ ALTERNATIVES = (
     # Lids are raised or closed.
     (("AU5",), ("AU43",)),
 )
-"""Pairs of groups of AUs of which a face shows only one (FACS manual: alternatives, or opposite
-movements).
-"""
 
+# Corners of the lips up and down: both can be scored, but not both be strong.
 OPPOSED = ("AU12", "AU15")
-"""Corners of the lips up and down: both can be scored, but not both be strong."""
 
 OPPOSED_LIMIT = 0.3
 
@@ -110,11 +108,11 @@ def resolve_alternatives(intensities: np.ndarray) -> np.ndarray:
     return levels
 
 
+# Largest factor of an action's target: the strengths of people, AUs and tissue add up.
 STRONGEST_ACTION = 2.6
-"""Largest factor of an action's target: the strengths of people, AUs and tissue add up."""
 
+# Actions whose target is the full movement.
 TO_THE_END = {action: 1.0 for action in ("jawOpen", "mouth-open", "mouthRollUpper", "mouthRollLower")}
-"""Actions whose target is the full movement."""
 
 
 def action_weights(intensities: np.ndarray, units: np.ndarray, action_names: list[str]) -> np.ndarray:

@@ -33,17 +33,18 @@ from synthetic_faces.landmarks import LANDMARK_VERTICES, landmark_vertices
 if TYPE_CHECKING:
     from scipy.interpolate import RBFInterpolator
 
+# Raise this number when the output of this file changes: the cached copies are then made again.
 HEAD_FORMAT = 1
-"""Raise this number when the output of this file changes: the cached copies are then made again."""
 
+# The folder of the model's repository with its shapes.
 MODEL = "FaceXModel"
-"""The folder of the model's repository with its shapes."""
 
 NEUTRAL_FILE = "generic_neutral_mesh"
 IDENTITIES = tuple(f"identity{mode:03d}" for mode in range(100))
+# Standard deviations of an identity mode at 1, the end of the range in ``Assets.identity``.
 MODE_END = 2.0
-"""Standard deviations of an identity mode at 1, the end of the range in ``Assets.identity``."""
 
+# Its expression shapes that are used; ``*`` means its two halves, in files ``_L`` and ``_R``.
 EXPRESSION_SHAPES = (
     "browInnerUp*",
     "browOuterUp*",
@@ -73,8 +74,8 @@ EXPRESSION_SHAPES = (
     "mouthRollUpper",
     "mouthRollLower",
 )
-"""Its expression shapes that are used; ``*`` means its two halves, in files ``_L`` and ``_R``."""
 
+# FACS on these shapes, in the form of ``facs.ActionUnit.faceunits``.
 UNITS = {
     "AU1": "browInnerUp* 1",
     "AU2": "browOuterUp* 1",
@@ -100,7 +101,6 @@ UNITS = {
     "AU28": "mouthRollUpper 1, mouthRollLower 1",
     "AU43": "eyeBlink* 1",
 }
-"""FACS on these shapes, in the form of ``facs.ActionUnit.faceunits``."""
 
 _GROUPS = {"M_Face": SKIN, "M_BackHead": SKIN, "M_GumsTongue": TONGUE, "M_Teeth": TEETH, "M_EyeLashes": LASH}
 _GROUPS |= {f"M_{part}{side}": EYE for part in ("Sclera", "Iris") for side in ("Left", "Right")}

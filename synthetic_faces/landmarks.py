@@ -27,8 +27,8 @@ LANDMARK_VERTICES = (
     *(431, 471, 474, 7227, 7191, 7265, 523, 518),
 )
 
+# Landmarks in the middle of the upper and of the lower lip's inner edge.
 INNER_LIPS = (62, 66)
-"""Landmarks in the middle of the upper and of the lower lip's inner edge."""
 
 
 def landmark_vertices(assets: Assets) -> np.ndarray:

@@ -8,22 +8,22 @@ import numpy as np
 
 from synthetic_faces.facs import ACTION_UNITS, SIDES, ActionUnit, builds
 
+# Standard deviation of the logarithm of a person's strength in one AU, cut off at ``STRENGTH_LIMITS``.
 STRENGTH = 0.2
-"""Standard deviation of the logarithm of a person's strength in one AU, cut off at ``STRENGTH_LIMITS``."""
 
 STRENGTH_LIMITS = (0.7, 1.4)
 
+# Standard deviation of what one half of a face does more, in every expression, and the other less.
 LOPSIDED = 0.08
-"""Standard deviation of what one half of a face does more, in every expression, and the other less."""
 
+# How far the tissue around an AU goes along.
 ALONG_LIMITS = (0.1, 1.6)
-"""How far the tissue around an AU goes along."""
 
+# How deep the wrinkles of an AU become.
 WRINKLING = (0.7, 1.4)
-"""How deep the wrinkles of an AU become."""
 
+# Standard deviation of an AU's mix of the two sets about its person's.
 OWN_MIX = 0.25
-"""Standard deviation of an AU's mix of the two sets about its person's."""
 
 
 @dataclass(frozen=True)

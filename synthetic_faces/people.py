@@ -58,20 +58,20 @@ class Stream(IntEnum):
     PAIR = 24
 
 
-# Numbers of the people of a domain, from its ``first_person``: who is in a set is in no picture to order.
+# Numbers of people, from the ``first_person`` of their domain: these are in face sets, not in scripts;
+# those of the families begin at ``FAMILY``.
 IN_SETS = range(0, 100_000)
-"""People of face sets; those of the families from ``FAMILY`` on."""
 
+# First of the people of interventions: no network was trained on them.
 STRANGERS = 100_000
-"""First of the people of interventions: no network was trained on them."""
 
+# First of the people photographed in pairs of an expression and a neutral face.
 PAIRED = 300_000
-"""First of the people photographed in pairs of an expression and a neutral face."""
 
+# First of the people of the first family; the next family begins ``len(IN_SETS)`` further.
 FAMILY = 400_000
-"""First of the people of the first family; the next family begins ``len(IN_SETS)`` further."""
 
-# Changes that make a resting face look angry, sad or smiling, and what is left of them.
+# Changes that make a neutral face look angry, sad or smiling, and the factor that reduces them.
 _EXPRESSIVE = ("mouth-angles", "eyebrows-angle", "eye-height", "mouth-laugh-lines", "eye-corner")
 _EXPRESSIVE_SHARE = 0.6
 

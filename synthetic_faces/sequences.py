@@ -19,10 +19,8 @@ from synthetic_faces.facs import resolve_alternatives
 from synthetic_faces.people import Stream
 from synthetic_faces.timing import events, shares, turns
 
+# From the numbers of a clip's frames, onset to offset, and that of its apex to the selected ones, ascending.
 Choice = Callable[[range, int], Iterable[int]]
-"""From the numbers of a clip's frames, onset to offset, and that of its apex to the selected ones,
-ascending.
-"""
 
 
 @dataclass(frozen=True, order=True)

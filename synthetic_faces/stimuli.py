@@ -27,23 +27,24 @@ if TYPE_CHECKING:
     from synthetic_faces.people import Person
     from synthetic_faces.render import Renderer
 
+# First of the people's numbers: they are in no set.
 AUDITED = 350_000
-"""First of the people's numbers: they are in no set."""
 
+# With fewer people results cannot be generalised.
 FEWEST_PEOPLE = 6
-"""With fewer people results cannot be generalised."""
 
 DOSES = (0.2, 0.4, 0.6, 0.8, 1.0)
 
+# Neutral pictures of each person, with which all others are compared.
 REST_PICTURES = 5
-"""Neutral pictures of each person, with which all others are compared."""
 
+# Units that are often shown together.
 TOGETHER = ("AU1 AU2", "AU1 AU4", "AU1 AU2 AU5", "AU4 AU7", "AU6 AU12", "AU12 AU25", "AU9 AU17", "AU15 AU17")
-"""Units that are often shown together."""
 
+# Units that are shown again in every one of ``CHANGES``.
 CHANGED_UNITS = ("AU1", "AU2", "AU4", "AU6", "AU9", "AU12", "AU15", "AU17", "AU25", "AU26")
-"""Units that are shown again in every one of ``CHANGES``."""
 
+# The changes: their kind, and the values of a shot (angles in radians), of a person or of looks.
 CHANGES: Mapping[str, tuple[str, Mapping[str, float]]] = {
     "turned to the left": ("pose", {"yaw": 0.5}),
     "turned to the right": ("pose", {"yaw": -0.5}),
@@ -56,13 +57,12 @@ CHANGES: Mapping[str, tuple[str, Mapping[str, float]]] = {
     "light from the side": ("light", {"key_azimuth": 1.2, "fill": 0.05, "ambient": 0.08}),
     "dim light": ("light", {"exposure": -1.5}),
 }
-"""The changes: their kind, and the values of a shot (angles in radians), of a person or of looks."""
 
+# The whole head, with noise of the sensor.
 CAPTURE = Capture(pose=0, light=0, blur=(0, 0), noise=(0.006, 0.006), window=0.14, centre=0.3)
-"""The whole head, with noise of the sensor."""
 
+# Standard deviation of the crop's position, relative to half the side.
 CUT_SPREAD = 0.01
-"""Standard deviation of the crop's position, relative to half the side."""
 
 GROWN, AGED = Looks(age=(0.67, 0.8)), Looks(age=(1.0, 1.0))
 

@@ -16,8 +16,8 @@ from synthetic_faces.people import draw_person
 from synthetic_faces.render import Rendered, Renderer
 from synthetic_faces.sequences import person_number
 
+# AU -> intensity in [0, 1], or a pair of them for the subject's left and right half of the face.
 AU_LEVELS = Mapping[str, float | tuple[float, float]]
-"""AU -> intensity in [0, 1], or a pair of them for the subject's left and right half of the face."""
 
 
 @dataclass(frozen=True)

@@ -15,16 +15,15 @@ import numpy as np
 
 from synthetic_faces.facs import AUS, SIDED
 
+# How the units of a sequence move: each by ``SCHEDULES``, all along one cosine, or ``EVENTS`` in turn, which
+# are the same whatever the clip's class: only their order, one of ``ORDERS``, reveals it.
 TIMINGS = ("by_unit", "together", "in_turn")
-"""How the units of a sequence move: each by ``SCHEDULES``, all along one cosine, or ``EVENTS`` in turn, which
-are the same whatever the clip's class: only their order, one of ``ORDERS``, reveals it.
-"""
 
+# Brows, corners of the lips, jaw: apart in the face, so that each can be seen while the others are inactive.
 EVENTS = (("AU1", "AU2"), ("AU12",), ("AU25", "AU26"))
-"""Brows, corners of the lips, jaw: apart in the face, so that each can be seen while the others are
-inactive.
-"""
 
+# Class of a clip -> which of ``EVENTS`` comes first, second and third. Each comes in each place in one class
+# at least and in two at most, so that no frame alone reveals a class.
 ORDERS = {
     "disgust": (0, 1, 2),
     "happiness": (1, 2, 0),
@@ -32,19 +31,15 @@ ORDERS = {
     "repression": (0, 2, 1),
     "other": (2, 1, 0),
 }
-"""Class of a clip -> which of ``EVENTS`` comes first, second and third. Each comes in each place in one class
-at least and in two at most, so that no frame alone reveals a class.
-"""
 
 _TURN, _STRAY = 0.3, 0.05
 
+# Standard deviations: of a duration's logarithm; of a delay, as a fraction of the clip; and of the delay
+# between the two halves of the face.
 TEMPO, WANDER, LAG = 0.15, 0.04, 0.03
-"""Standard deviations: of a duration's logarithm; of a delay, as a fraction of the clip; and of the delay
-between the two halves of the face.
-"""
 
+# Fraction of its intensity that every unit has at the apex, so that a coder of the apex sees it.
 LEAST_AT_APEX = 0.15
-"""Fraction of its intensity that every unit has at the apex, so that a coder of the apex sees it."""
 
 _JAW = [AUS.index(au) for au in ("AU25", "AU26", "AU27")]
 _STEPS = 1001
@@ -65,6 +60,8 @@ def schedule(*rows: str, wander: float = WANDER) -> tuple[np.ndarray, float]:
     return times, wander
 
 
+# Emotion -> when its units move. A micro-expression lasts at most half a second, and rises in at most 260 ms
+# (Yan et al. 2013): these are fractions of that.
 SCHEDULES = {
     # Nose and lips first, upper lids later (Jack, Garrod & Schyns 2014).
     "anger": schedule("9 22: 0 .25 .2 .5", "4 7: .05 .3 .2 .4", "5: .3 .25 .15 .3", "rest: .15 .3 .2 .35"),
@@ -88,9 +85,6 @@ SCHEDULES = {
     # No source describes it: units start in any order.
     "other": schedule("rest: .1 .4 .15 .35", wander=0.12),
 }
-"""Emotion -> when its units move. A micro-expression lasts at most half a second, and rises in at most 260 ms
-(Yan et al. 2013): these are fractions of that.
-"""
 
 
 def events() -> np.ndarray:

@@ -9,8 +9,8 @@ import re
 
 from synthetic_faces.errors import SettingError
 
+# Domain -> the version that is made here, and that its name alone means.
 VERSIONS = {"lab": 2, "wild": 2, "game": 2, "micro": 2, "heads": 1}
-"""Domain -> the version that is made here, and that its name alone means."""
 
 
 def versioned(name: str) -> str:

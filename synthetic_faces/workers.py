@@ -30,14 +30,14 @@ import numpy as np
 from synthetic_faces.errors import RenderError
 from synthetic_faces.ict_facekit import load_head
 
+# Processes that share one GPU; each has a copy of the head and the compiled kernels there.
 GPU_WORKERS = 4
-"""Processes that share one GPU; each has a copy of the head and the compiled kernels there."""
 
+# For fewer pictures another process takes longer to start than it saves.
 PICTURES_AT_LEAST = 400
-"""For fewer pictures another process takes longer to start than it saves."""
 
+# Seconds that a worker waits for the next set: a start takes one, and waiting occupies some 300 MB.
 WAIT = 30.0
-"""Seconds that a worker waits for the next set: a start takes one, and waiting occupies some 300 MB."""
 
 
 @dataclass(frozen=True)

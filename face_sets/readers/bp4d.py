@@ -44,18 +44,16 @@ from face_sets.readers.sequences import FaceRow, Frame, Search, find_folders
 from face_sets.readers.tables import Row, check_columns, read_lines, read_rows
 from ferbook.errors import DataError
 
+# The layouts have only the codes of action units.
 NO_EMOTIONS = True
-"""The layouts have only the codes of action units."""
 
+# The columns of BP4D+'s occurrence files after the frame; others, AU25 and AU26 for instance, are not coded.
 OCCURRENCE_AUS = (1, 2, *range(4, 8), *range(9, 21), *range(22, 25), *range(27, 40))
-"""The columns of BP4D+'s occurrence files after the frame; others, AU25 and AU26 for instance, are not coded.
-"""
 
 FRAMES_PER_TASK = 100
+# A file of the user, next to the folders of a copy: the number of a frame's picture minus the frame's number
+# in the csv files, such as -1; without it 0.
 SHIFT_FILE = "frame_shift.txt"
-"""A file of the user, next to the folders of a copy: the number of a frame's picture minus the frame's number
-in the csv files, such as -1; without it 0.
-"""
 
 UNKNOWN = 9
 _LEVELS = 5
@@ -68,11 +66,11 @@ _PLUS_TREE = re.compile(r"2D\+3D", re.IGNORECASE)
 _OCCURRENCES, _INTENSITIES = (re.compile(name, re.IGNORECASE) for name in ("AU_OCC", "AU_INT"))
 _INTENSITY_FOLDER = re.compile(r"AU0?([1-9]\d?)", re.IGNORECASE)
 _ENTRY = re.compile(r"(?:.*/)?(?P<task>T\d{1,2})/(?P<frame>\d+)", re.IGNORECASE)
+# Bytes of one picture in an archive; the sets' own have about a megabyte.
 _LARGEST_PICTURE = 1 << 26
-"""Bytes of one picture in an archive; the sets' own have about a megabyte."""
 
+# Task -> frame number -> picture, of one person.
 Tasks = Mapping[str, Mapping[int, Frame]]
-"""Task -> frame number -> picture, of one person."""
 
 
 def read_bp4d(folder: Path, size: int) -> FaceSet:

@@ -35,12 +35,12 @@ from face_sets.readers.pictures import add_once, list_inside, require_inside
 from face_sets.readers.tables import read_lines
 from ferbook.errors import DataError
 
+# CK+'s emotion codes 0 to 7; neutral is in the ReadMe but labels no sequence.
 CKPLUS_CODES = EMOTIONS
-"""CK+'s emotion codes 0 to 7; neutral is in the ReadMe but labels no sequence."""
 
 _LEVELS = 5
+# Intensity of an action unit that is there but was not scored: FACS level 0.
 _NOT_SCORED = 0.5
-"""Intensity of an action unit that is there but was not scored: FACS level 0."""
 
 _PEAK = 3
 _TREES = {

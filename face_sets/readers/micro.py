@@ -52,11 +52,11 @@ _FPS = 200.0
 SINGLE = "clips with fewer than two pictures from onset to offset"
 UNCODED = "clips without a row in the coding sheet"
 
+# Columns of both coding sheets; their spaces differ between editions.
 SHEET_COLUMNS = SUBJECT, CLIP, ONSET, APEX, OFFSET, SHEET_UNITS, EMOTION = (
     *("Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame"),
     *("Action Units", "Estimated Emotion"),
 )
-"""Columns of both coding sheets; their spaces differ between editions."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class MicroLayout:
     name: str
     sheet: str
     worksheet: str
+    # Emotion -> the sheet's word for it; no other emotion can be written in the layout.
     emotions: Mapping[str, str]
-    """Emotion -> the sheet's word for it; no other emotion can be written in the layout."""
     subject_folder: re.Pattern
     subject_id: Callable[[int], str]
 

@@ -41,11 +41,10 @@ from face_sets.readers.sequences import FaceRow, Frame, Search
 from ferbook.errors import DataError
 from ferbook.files import open_regular
 
+# Emotion -> its code; a sequence's first frame is neutral, and no other emotion can be written in this
+# layout. ``sources.toml`` has no counts of it: 205 frontal sequences of 30 people and 208 of 31 are both
+# quoted, and depend on who selected them.
 EMOTION_CODES = {emotion: str(code) for code, emotion in enumerate(SIX, start=1)}
-"""Emotion -> its code; a sequence's first frame is neutral, and no other emotion can be written in this
-layout. ``sources.toml`` has no counts of it: 205 frontal sequences of 30 people and 208 of 31 are both
-quoted, and depend on who selected them.
-"""
 
 NEUTRAL_MARKER = 0
 _LEAST = 4

@@ -47,13 +47,13 @@ class PosedLayout:
     """The names of folders and pictures of one data set, and the pictures of a sequence that are used."""
 
     name: str
+    # Emotion -> the folder of its sequence; no other emotion can be written in the layout.
     emotions: Mapping[str, str]
-    """Emotion -> the folder of its sequence; no other emotion can be written in the layout."""
     subject_folder: re.Pattern
     subject_form: Callable[[re.Match], str]
     suffix: str
+    # From the number of pictures, four or more, to the positions of those to keep; 0 is the neutral one.
     keep: Callable[[int], Sequence[int]]
-    """From the number of pictures, four or more, to the positions of those to keep; 0 is the neutral one."""
 
 
 OULU_CASIA = PosedLayout(
@@ -136,8 +136,8 @@ def _read_posed(
     return sequences.gather_rows(layout.name, rows, size, Search(), left_out)
 
 
+# Emotion -> its code in BU-3DFE's file names; no other emotion can be written in this layout.
 MODEL_EMOTIONS = {emotion: emotion[:2].upper() for emotion in ("neutral", *SIX)}
-"""Emotion -> its code in BU-3DFE's file names; no other emotion can be written in this layout."""
 
 MODEL_ANCESTRIES = ("WH", "AE", "AM", "BL", "IN", "LA")
 MODEL_PERSON = re.compile(r"[FM]\d{4}", re.IGNORECASE)

@@ -24,12 +24,12 @@ from face_sets.readers.pictures import require_inside
 from face_sets.readers.sequences import FaceRow, Frame, Search, gather_rows
 from ferbook.errors import DataError
 
+# Emotions of ``labs_ex`` 1 to 7.
 TFD_CODES = (*SIX, "neutral")
-"""Emotions of ``labs_ex`` 1 to 7."""
 
 NO_LABEL = NOBODY = -1
+# The meaning of the values 0 to 3 in ``folds``.
 FOLD_SPLITS = (UNLABELLED, "train", "valid", "test")
-"""The meaning of the values 0 to 3 in ``folds``."""
 
 TFD_FILES = {48: "TFD_48x48.mat", 96: "TFD_96x96.mat"}
 _KEYS = ("images", "labs_ex", "labs_id", "folds")

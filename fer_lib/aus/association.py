@@ -37,20 +37,20 @@ MEASURES: tuple[AssociationMeasure, ...] = get_args(AssociationMeasure)
 
 KL_BINS = 10
 
+# Jeffreys' prior: half a picture in every bin.
 PSEUDO_COUNT = 0.5
-"""Jeffreys' prior: half a picture in every bin."""
 
+# From labellings (L, n) of 0 and 1 to the measure of every labelling and filter, (L, K).
 Score = Callable[[torch.Tensor], torch.Tensor]
-"""From labellings (L, n) of 0 and 1 to the measure of every labelling and filter, (L, K)."""
 
+# Whole numbers up to this one are exact in float32, so that their sums do not depend on the order.
 EXACT_COUNTS = 2**24
-"""Whole numbers up to this one are exact in float32, so that their sums do not depend on the order."""
 
+# Labellings processed at a time where intermediate arrays are large: these fit in the processor's cache.
 ROWS_AT_ONCE = 256
-"""Labellings processed at a time where intermediate arrays are large: these fit in the processor's cache."""
 
+# Numbers in one intermediate array of ``statistic``: 8 MB.
 NUMBERS_AT_ONCE = 2**20
-"""Numbers in one intermediate array of ``statistic``: 8 MB."""
 
 
 def statistic(maxima: np.ndarray, present: np.ndarray, measure: AssociationMeasure) -> np.ndarray:

@@ -14,11 +14,11 @@ from fer_lib.aus.presence import FEWEST_SUBJECTS, Presence, require_finite
 from fer_lib.stats.resampling import cluster_weights
 from ferbook.errors import DataError
 
+# Inverse strengths C of the L2 penalty that are compared on the validation pictures.
 HEAD_STRENGTHS = (0.001, 0.01, 0.1, 1.0)
-"""Inverse strengths C of the L2 penalty that are compared on the validation pictures."""
 
+# Subjects with an AU, and without it, that validation and test pictures must each include.
 FEWEST_HELD_OUT = 3
-"""Subjects with an AU, and without it, that validation and test pictures must each include."""
 
 
 @dataclass(frozen=True)

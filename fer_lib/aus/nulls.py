@@ -24,16 +24,15 @@ from fer_lib.nets.classifier import own_autocast
 from ferbook.errors import DataError, ParameterError, require_name
 from ferbook.steps import steps
 
+# What is exchanged as a whole.
 BlockKind = Literal["sequence", "subject"]
-"""What is exchanged as a whole."""
 
+# Permutations drawn from one generator: permutation p does not depend on how many are drawn.
 AT_ONCE = 250
-"""Permutations drawn from one generator: permutation p does not depend on how many are drawn."""
 
+# Blocks of one length exchange labels among themselves if there are at least so many, else also with those
+# nearest in length.
 LEAST_ALIKE = 8
-"""Blocks of one length exchange labels among themselves if there are at least so many, else also with those
-nearest in length.
-"""
 
 
 @dataclass(frozen=True)
@@ -247,19 +246,18 @@ def _groups(strata: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return groups
 
 
+# Values (permutations × filters × action units) held at a time: 512 MiB in float32.
 MOST_NULL_VALUES = 2**27
-"""Values (permutations × filters × action units) held at a time: 512 MiB in float32."""
 
+# Labels (permutations × action units × pictures) held at a time: 64 MiB in float32.
 MOST_LABELS = 2**24
-"""Labels (permutations × action units × pictures) held at a time: 64 MiB in float32."""
 
+# Scores nearer than this, in standard deviations over the permutations, count as equal: rounding must not
+# break a tie in favour of the observed labels.
 TIE = 1e-4
-"""Scores nearer than this, in standard deviations over the permutations, count as equal: rounding must not
-break a tie in favour of the observed labels.
-"""
 
+# Scores whose permutation distribution is less skewed, or skewed to the left, are hardly corrected.
 LEAST_SKEWNESS = 0.02
-"""Scores whose permutation distribution is less skewed, or skewed to the left, are hardly corrected."""
 
 
 @dataclass(frozen=True)

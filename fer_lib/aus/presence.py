@@ -9,8 +9,8 @@ from face_sets.faceset import FaceSet, named_alone
 from ferbook.errors import DataError, ParameterError
 from synthetic_faces.versions import VERSIONS
 
+# An AU is tested only if at least so many subjects show it, and as many are seen without it.
 FEWEST_SUBJECTS = 8
-"""An AU is tested only if at least so many subjects show it, and as many are seen without it."""
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from fer_lib.train.controls import untrained_network
 from fer_lib.train.record import TrainedNetwork
 from ferbook.estimate import Estimate
 
+# The populations of networks: trained ones, and those with their random first weights.
 TRAINED_NETWORKS, UNTRAINED_NETWORKS = "trained", "untrained"
-"""The populations of networks: trained ones, and those with their random first weights."""
 
 
 @dataclass(frozen=True, eq=False)

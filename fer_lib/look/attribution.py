@@ -33,16 +33,15 @@ from fer_lib.look.receptive import (
 from fer_lib.nets.classifier import evaluating
 from ferbook.errors import ParameterError
 
+# Name -> method, of all registered methods.
 EXPLAINERS: dict[str, Explainer] = {}
-"""Name -> method, of all registered methods."""
 
+# Points of the path of integrated gradients; draws of noise of the smooth gradient, and their standard
+# deviation relative to the range of the window.
 PATH_STEPS, NOISE_DRAWS, NOISE = 32, 5, 0.1
-"""Points of the path of integrated gradients; draws of noise of the smooth gradient, and their standard
-deviation relative to the range of the window.
-"""
 
+# The square that occludes has a side of 1/4 of the window that a neuron sees, and moves by 1/8 of it.
 SQUARE, STRIDE = 4, 8
-"""The square that occludes has a side of 1/4 of the window that a neuron sees, and moves by 1/8 of it."""
 
 
 def explainer(name: str) -> Callable[[Explainer], Explainer]:

@@ -22,14 +22,13 @@ from ferbook.errors import DataError, ParameterError, require_name
 
 Method = Literal["deconv", "guided", "gradient"]
 
+# Pictures that pass through the whole network at a time to find the places of the maxima.
 WHOLE_PICTURES = 32
-"""Pictures that pass through the whole network at a time to find the places of the maxima."""
 
 AGREEMENT = {torch.float64: 1e-4, torch.float32: 1e-2}
+# Largest difference of a response from the network's own, relative to the largest response, in these types
+# and in shorter ones. A GPU multiplies float32 with 10 bits of precision by default.
 HALF_AGREEMENT = 0.1
-"""Largest difference of a response from the network's own, relative to the largest response, in these types
-and in shorter ones. A GPU multiplies float32 with 10 bits of precision by default.
-"""
 
 
 @dataclass(frozen=True)

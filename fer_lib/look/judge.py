@@ -40,23 +40,23 @@ from fer_lib.train.controls import untrained_network
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
+# Neurons that are explained again, after all others: a method that stores something returns other maps.
 REPEATED = 4
-"""Neurons that are explained again, after all others: a method that stores something returns other maps."""
 
+# Largest difference of a repeated map, relative to the map's largest value.
 SAME_MAP = 1e-3
-"""Largest difference of a repeated map, relative to the map's largest value."""
 
+# Parts of a face per side that are inserted from its twin.
 TWIN_PARTS = 6
-"""Parts of a face per side that are inserted from its twin."""
 
+# Fewest parts in which a face and its twin differ for a rank correlation.
 FEWEST_PARTS = 4
-"""Fewest parts in which a face and its twin differ for a rank correlation."""
 
+# Pixels beyond a neuron's field on which its standardised picture depends, see ``nets.zero_bias``.
 STANDARDISED = 2
-"""Pixels beyond a neuron's field on which its standardised picture depends, see ``nets.zero_bias``."""
 
+# Largest difference between equal standardised pictures.
 ROUNDING = 1e-3
-"""Largest difference between equal standardised pictures."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ class MapScore:
     tolerance: float = 0.0
 
 
+# Scores of ``judge_maps``: name -> score; more is better for each.
 MAP_SCORES = {
     "concentration": MapScore(
         "energy on the skin that the unit moves, over its area",
@@ -101,7 +102,6 @@ MAP_SCORES = {
     "sanity": MapScore("1 minus the correlation with the map of random weights", "sanity", limits=(0, 2)),
     "stability": MapScore("correlation with the map where nothing that matters was changed", "stability"),
 }
-"""Scores of ``judge_maps``: name -> score; more is better for each."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,17 +11,16 @@ from torch import nn
 from fer_lib.nets.classifier import Classifier, evaluating
 from ferbook.errors import ParameterError, nearest_name
 
+# The standardised picture, as an input where otherwise a call is given by its number.
 PICTURE = -1
-"""The standardised picture, as an input where otherwise a call is given by its number."""
 
+# Values of a map that differ by less than this proportion of its largest are equal up to rounding: the same
+# wherever float32 and float64 must select alike. In shorter types too many values would be equal, so there is
+# no such rule.
 TIED = {torch.float64: 1e-6, torch.float32: 1e-6}
-"""Values of a map that differ by less than this proportion of its largest are equal up to rounding: the same
-wherever float32 and float64 must select alike. In shorter types too many values would be equal, so there is
-no such rule.
-"""
 
+# Side in pixels of the black picture that reveals the layers of a network that does not record its size.
 TRIED_SIZE = 64
-"""Side in pixels of the black picture that reveals the layers of a network that does not record its size."""
 
 
 @dataclass(frozen=True)

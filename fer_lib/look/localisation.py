@@ -15,8 +15,8 @@ from scipy import ndimage
 from fer_lib.stats.resampling import mean_of_defined
 from ferbook.errors import DataError
 
+# Standard deviation of the centre prior, relative to the picture's sides.
 CENTRE_SPREAD = 1 / 4
-"""Standard deviation of the centre prior, relative to the picture's sides."""
 
 
 def control_maps(
@@ -101,14 +101,13 @@ def _bell(side: int) -> np.ndarray:
     return np.exp(-0.5 * ((np.arange(side) - (side - 1) / 2) / (CENTRE_SPREAD * side)) ** 2)
 
 
+# Distance from the region up to which the pointing game counts a maximum as a hit, relative to the picture's
+# height: one pixel of 48. Zhang et al. 2016 (Top-down Neural Attention by Excitation Backprop) use 15 pixels
+# of pictures of several hundred, about twice as much.
 TOLERANCE = 1 / 48
-"""Distance from the region up to which the pointing game counts a maximum as a hit, relative to the picture's
-height: one pixel of 48. Zhang et al. 2016 (Top-down Neural Attention by Excitation Backprop) use 15 pixels of
-pictures of several hundred, about twice as much.
-"""
 
+# Proportions of a map's largest energy that are thresholds for the intersection over union.
 THRESHOLDS = np.arange(0.05, 1, 0.05)
-"""Proportions of a map's largest energy that are thresholds for the intersection over union."""
 
 
 def energy_share(maps: np.ndarray, regions: np.ndarray) -> np.ndarray:
@@ -256,10 +255,9 @@ def _first_half(subjects: np.ndarray) -> np.ndarray:
     return first[codes]
 
 
+# From this intersection over union on, two action units move the same skin, and one is not a wrong result for
+# the other.
 SAME_SKIN = 0.5
-"""From this intersection over union on, two action units move the same skin, and one is not a wrong result
-for the other.
-"""
 
 
 def rival_regions(regions: np.ndarray, target: np.ndarray) -> np.ndarray:

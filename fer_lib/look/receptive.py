@@ -195,14 +195,14 @@ def neurons(
     return values[max(way)][:, :, 0, 0]
 
 
+# A method of attribution, see ``look.attribution``.
 Explainer = Callable[[nn.Module, str, np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""A method of attribution, see ``look.attribution``."""
 
+# The responses (P,) of P neurons to the windows (P, 1, h, w) of the standardised pictures that they see.
 WindowAnswers = Callable[[torch.Tensor], torch.Tensor]
-"""The responses (P,) of P neurons to the windows (P, 1, h, w) of the standardised pictures that they see."""
 
+# Neurons that are computed at a time.
 NEURONS_AT_ONCE = 64
-"""Neurons that are computed at a time."""
 
 
 @torch.inference_mode(False)  # where tensors could not carry gradients

@@ -23,8 +23,8 @@ from fer_lib.look.layers import maps_of, to_input, way_to
 from fer_lib.look.localisation import receptive_fields
 from ferbook.errors import ParameterError
 
+# Spearman's rank correlation of the absolute maps, and of the signed ones: Adebayo et al. 2018 give both.
 LIKENESS_MEASURES = ("absolute", "signed")
-"""Spearman's rank correlation of the absolute maps, and of the signed ones: Adebayo et al. 2018 give both."""
 
 
 def similarities(

@@ -95,17 +95,15 @@ def add_blocks(
         network.add_module(f"pool{number}", nn.MaxPool2d(pool))
 
 
+# Standard deviation of the first weights of ``output``: all classes start about equally likely, as in
+# Krizhevsky et al. 2012.
 OUTPUT_SPREAD = 0.01
-"""Standard deviation of the first weights of ``output``: all classes start about equally likely, as in
-Krizhevsky et al. 2012.
-"""
 
 
+# After ReLU, the largest of four normal values with mean square 1 has mean square 1.55 if they are
+# independent and 0.5 if equal. With 2, the 5×5 network of 48 pixels diverged at a learning rate of 0.03 at
+# which it learned with 1.
 GAIN_BEFORE_MAX_POOLING = 1.0
-"""After ReLU, the largest of four normal values with mean square 1 has mean square 1.55 if they are
-independent and 0.5 if equal. With 2, the 5×5 network of 48 pixels diverged at a learning rate of 0.03 at
-which it learned with 1.
-"""
 
 
 @torch.no_grad()
@@ -141,10 +139,9 @@ def draw_normal(weight: torch.Tensor, spread: float, generator: torch.Generator 
         weight.normal_(0, spread, generator=generator)
 
 
+# Added to a picture's standard deviation, in grey values of [0, 1]: a constant picture remains constant, and
+# noise is not amplified.
 FLOOR = 0.05
-"""Added to a picture's standard deviation, in grey values of [0, 1]: a constant picture remains constant, and
-noise is not amplified.
-"""
 
 
 class Sum(nn.Module):

@@ -16,14 +16,13 @@ from fer_lib.nets.classifier import OUTPUT_SPREAD, draw_normal, initialise_for_r
 from ferbook.errors import ParameterError
 
 WIDTHS = (32, 64, 128, 256)
+# Standard deviation of the first weights of generator and discriminator, as in Isola et al. 2017 (arXiv
+# 1611.07004, section 6.2).
 GAN_SPREAD = 0.02
-"""Standard deviation of the first weights of generator and discriminator, as in Isola et al. 2017 (arXiv
-1611.07004, section 6.2).
-"""
+# Filters of a local CNN's convolutions, and neurons of its dense layer.
 LOCAL_WIDTH, LOCAL_FEATURES = 32, 64
-"""Filters of a local CNN's convolutions, and neurons of its dense layer."""
+# Slope of the encoder's and the discriminator's leaky ReLU below zero, as in Isola et al. 2017.
 LEAK = 0.2
-"""Slope of the encoder's and the discriminator's leaky ReLU below zero, as in Isola et al. 2017."""
 
 
 class SignedRange(nn.Module):

@@ -15,8 +15,8 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 from fer_lib.names import Pooling
 from ferbook.errors import ParameterError
 
+# Input, forget, cell and output gate, in the order of ``torch.nn.LSTM``.
 GATES = 4
-"""Input, forget, cell and output gate, in the order of ``torch.nn.LSTM``."""
 
 
 class ClipLSTM(nn.Module):

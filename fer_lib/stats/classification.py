@@ -127,8 +127,8 @@ def proportion(hits: int, trials: int, *, of: str) -> Estimate:
     return Estimate(hits / trials, low, high, n=trials, how=how, unit="share")
 
 
+# Equally wide bins of confidence between 0 and 1.
 CONFIDENCE_BINS = 10
-"""Equally wide bins of confidence between 0 and 1."""
 
 
 def _in_bins(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:

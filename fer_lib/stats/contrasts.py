@@ -27,11 +27,11 @@ from fer_lib.stats.two_way import StandardError, two_way_interval
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate, Unit
 
+# Name -> function of confusion matrices (draws, classes, classes).
 SCORE_MEASURES = {"accuracy": accuracy_of, "macro_f1": macro_f1_of, "balanced_accuracy": balanced_accuracy_of}
-"""Name -> function of confusion matrices (draws, classes, classes)."""
 
+# Percentage points in a proportion: differences between accuracies are given in percentage points.
 POINTS = 100
-"""Percentage points in a proportion: differences between accuracies are given in percentage points."""
 
 
 @dataclass(frozen=True)

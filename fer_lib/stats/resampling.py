@@ -15,11 +15,11 @@ from ferbook.estimate import Estimate, Unit
 
 CONFIDENCE = 0.95
 
+# Draws within this distance count as equal.
 SAME = 1e-12
-"""Draws within this distance count as equal."""
 
+# Bootstrap weights (draws × clusters) held at a time: 32 MB.
 MOST_WEIGHTS = 4_000_000
-"""Bootstrap weights (draws × clusters) held at a time: 32 MB."""
 
 
 def cluster_sums(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
@@ -250,7 +250,6 @@ def bootstrap(
     return interval(value, replicates, len(sums), **about)
 
 
+# How far a proportion of correct predictions may change if a network is trained again with the same seed. The
+# same machine gives the same digits; another processor adds in another order, and training magnifies that.
 RERUN_TOLERANCE = 0.05
-"""How far a proportion of correct predictions may change if a network is trained again with the same seed.
-The same machine gives the same digits; another processor adds in another order, and training magnifies that.
-"""

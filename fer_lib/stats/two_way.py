@@ -33,11 +33,11 @@ from fer_lib.stats.resampling import SAME, interval
 from ferbook.errors import DataError, ParameterError
 from ferbook.estimate import Estimate, Unit, mean_over_seeds
 
+# Number of groups of people that are left out.
 PEOPLE_GROUPS = 10
-"""Number of groups of people that are left out."""
 
+# Number of draws if both errors are standard errors.
 DEVIATES = 20_000
-"""Number of draws if both errors are standard errors."""
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,8 @@ class Augmentation:
 
 
 _DIM = {"gamma": (0.8, 1.25), "gain": (0.9, 1.1), "offset": 0.05}
+# Name -> ranges, by the names that a chapter's parameter takes; ``published`` is variant A of Khorrami et al.
+# 2015.
 AUGMENTATIONS: dict[str, Augmentation | None] = {
     "none": None,
     # Mirror images and small changes, for trainings too short for the strong ones of the authors.
@@ -64,9 +66,6 @@ AUGMENTATIONS: dict[str, Augmentation | None] = {
     "standard": Augmentation(rotation=12.0, window=(0.88, 1.12), move=0.08, **_DIM),
     "published": Augmentation(),
 }
-"""Name -> ranges, by the names that a chapter's parameter takes; ``published`` is variant A of Khorrami et
-al. 2015.
-"""
 
 
 def window_matrices(
@@ -101,10 +100,9 @@ def window_matrices(
     return torch.stack((row_x, row_y), dim=1)
 
 
+# Random numbers for each picture: two more than its transformation uses, so that networks can be trained
+# again from the same numbers as the stored ones.
 DRAWS = 10
-"""Random numbers for each picture: two more than its transformation uses, so that networks can be trained
-again from the same numbers as the stored ones.
-"""
 
 
 def transformed(

@@ -27,10 +27,9 @@ from ferbook.errors import ParameterError, require_name
 from ferbook.estimate import Estimate
 from ferbook.steps import Advance
 
+# Steps between two checks of the loss, by kind of device (elsewhere 1): each check makes a GPU wait for all
+# its work.
 LOOKS = {"cuda": 50}
-"""Steps between two checks of the loss, by kind of device (elsewhere 1): each check makes a GPU wait for all
-its work.
-"""
 
 
 @dataclass(frozen=True)
@@ -273,8 +272,8 @@ class Averaging(Callback):
         self.learn.model = self.trained
 
 
+# Sides are multiples of this, as all networks here require.
 STEP = 8
-"""Sides are multiples of this, as all networks here require."""
 
 
 def growing_side(epoch: int, epochs: int, start: int, end: int) -> int:

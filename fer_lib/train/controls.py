@@ -87,8 +87,8 @@ def with_shuffled_labels(faces: FaceSet, seed: int) -> FaceSet:
 
 CELL_SIDE = 8
 
+# Side of a cell in pixels, and its bins of orientation, as in Dalal and Triggs 2005.
 ORIENTATION_BINS = 9
-"""Side of a cell in pixels, and its bins of orientation, as in Dalal and Triggs 2005."""
 
 
 def hog_responses(faces: FaceSet) -> np.ndarray:

@@ -43,8 +43,8 @@ from fer_lib.train.recipe import TrainingRecipe
 from ferbook.errors import FerError, ParameterError, require_name
 from ferbook.steps import steps
 
+# As in Khorrami et al. 2015.
 MOMENTUM = 0.9
-"""As in Khorrami et al. 2015."""
 
 
 def seed_everything(seed: int) -> None:

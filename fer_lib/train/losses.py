@@ -73,8 +73,8 @@ def vote_shares(faces: FaceSet, classes: tuple[str, ...]) -> np.ndarray:
     return (votes / total).astype(np.float32)
 
 
+# Part of a label that is distributed evenly over all classes: Szegedy et al. 2016 (arXiv 1512.00567).
 SMOOTHING = 0.1
-"""Part of a label that is distributed evenly over all classes: Szegedy et al. 2016 (arXiv 1512.00567)."""
 
 
 class CentreLoss(nn.Module):
@@ -91,11 +91,11 @@ class CentreLoss(nn.Module):
 
     needs_features: ClassVar[bool] = True
 
+    # Lambda of Wen et al., section 4.1 (remembered, unverified).
     weight: float = 0.003
-    """Lambda of Wen et al., section 4.1 (remembered, unverified)."""
 
+    # Their alpha: how far a centre goes towards the pictures of its class in one step.
     rate: float = 0.5
-    """Their alpha: how far a centre goes towards the pictures of its class in one step."""
 
     def __init__(self, n_classes: int, features: int) -> None:
         super().__init__()

@@ -26,8 +26,8 @@ from fer_lib.train.weights import load_weights, read_record
 from ferbook.errors import DataError, require_name
 from ferbook.steps import steps
 
+# With ``flip`` a picture and its mirror image are predicted, and the mean is returned.
 TestTime = Literal["none", "flip"]
-"""With ``flip`` a picture and its mirror image are predicted, and the mean is returned."""
 
 
 def predict(
@@ -79,8 +79,8 @@ def predict(
     return torch.cat(answers).cpu().numpy()
 
 
+# From a module's input and output to the tensor that is collected.
 Readout = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""From a module's input and output to the tensor that is collected."""
 
 
 def collected(

@@ -12,10 +12,10 @@ OptimiserField = Annotated[Optimiser, Field(description="sgd with momentum, as p
 WarmupField = Annotated[
     float, Field(gt=0, lt=1, description="one-cycle: proportion of the steps before the peak rate")
 ]
+# Fields whose default a chapter redeclares; their range and help are defined only here.
 DecayField = Annotated[
     float, Field(ge=0, le=1, description="weight decay; AdamW's shrinks the weights themselves")
 ]
-"""Fields whose default a chapter redeclares; their range and help are defined only here."""
 
 
 class TrainingRecipe(BaseModel):

@@ -16,23 +16,22 @@ from fer_lib.names import NETWORKS
 from ferbook.errors import DataError, FerError
 from ferbook.files import parse_json, read_plain, write_atomically
 
+# Networks that can be read -> their module of ``nets``. Each stores the arguments of its constructor in
+# ``arguments``.
 ARCHITECTURES = dict(NETWORKS.values()) | dict.fromkeys(
     ("Generator", "Discriminator", "ResidueClassifier"), "derl"
 )
-"""Networks that can be read -> their module of ``nets``. Each stores the arguments of its constructor in
-``arguments``.
-"""
 
 _SCALE = ".int8_scale"
 
+# Bytes of a weights file.
 LARGEST_WEIGHTS = 2**31
-"""Bytes of a weights file."""
 
+# Largest number, or sum of numbers, in an argument of an architecture that is built.
 LARGEST_ARGUMENT = 4096
-"""Largest number, or sum of numbers, in an argument of an architecture that is built."""
 
+# Errors from a file that is damaged or belongs to another network.
 _UNFIT = (SafetensorError, FerError, RuntimeError, TypeError, ValueError, AttributeError, LookupError)
-"""Errors from a file that is damaged or belongs to another network."""
 
 RECORD_FIELDS = ("architecture", "arguments", "parameters", "sha256")
 
