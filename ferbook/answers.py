@@ -299,7 +299,8 @@ def passed(gate: Gate, results: ByChapter, reference: ByChapter | None = None) -
         return Passed(gate, NOT_MEASURED, " in this run")
     found = values[name]
     if gate.noted:
-        return Passed(gate, "yes" if found == gate.equals else "no", f": {found}; needs {gate.equals}")
+        met = found == gate.equals
+        return Passed(gate, "yes" if met else "no", "" if met else f": {found}; needs {gate.equals}")
     bounds = {side: getattr(gate, side) for side in ("above", "below", "not_above")}
     side, bound = next((side, bound) for side, bound in bounds.items() if bound is not None)
     bound = gate.own if reference is not None and gate.own is not None else bound

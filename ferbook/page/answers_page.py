@@ -107,7 +107,7 @@ def _method(answer: ClaimAnswer, answers: Answers) -> list[str]:
     estimate, distance, second = answer.estimate, answer.distance, answer.second_model
     sample = [f"{number:,.0f} {noun}" for noun, number in answer.sample.items()]
     sample += [f"n = {estimate.n:,}"] if estimate and estimate.n else []
-    holm = f"Holm's, for all claims that were measured; the answer {answer.certainty}"
+    holm = f"Holm's, for all claims that were measured; {answer.certainty}"
     sure = f"[{claim.certainty}]{{.certainty}} {CERTAINTIES[claim.certainty]}"
     log = [change for change in answers.claims.log if claim.short in change.claims]
     changes = [f"{change.day:%-d %B %Y}, before: {change.claims[claim.short].before}" for change in log]
@@ -155,7 +155,7 @@ def _card(each: Answered, answers: Answers, linked: Callable[[str], str]) -> lis
         "::::{container} claim",
         *(f"{badge(answer)}{_whose(answers, each)}{certainty}", "", f"**{answer.claim.claim}**", ""),
         *([answer.absolute, ""] if answer.absolute else []),
-        *(" ".join([*answer.second, answer.sentence, *figure]), ""),
+        *(" ".join([answer.sentence, *answer.second, *figure]), ""),
         *own,
         ":::{dropdown} Controls, method and statistics",
         *_controls(answer),
