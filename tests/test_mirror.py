@@ -13,6 +13,7 @@ ACROSS = {
     "book/test_notebooks": "every page as it is stored",
     "book/test_own_pictures": "twelve pictures, as the page says",
     "book/test_pages_assert": "every page, with a function of the library changed",
+    "book/test_one_chapter": "one chapter from run to status and check",
     "book/test_partial_book": "a book that lacks chapters",
     "book/test_readme": "the commands of README, CONTRIBUTING and the pages, as they are written",
     "book/test_recomputed": "numbers of the reference, by numpy alone",

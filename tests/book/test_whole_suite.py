@@ -16,7 +16,7 @@ from ferbook.site import external_requests
 from ferbook.store import ChapterResult
 from tests.book.test_notebooks import warnings_on
 
-pytestmark = pytest.mark.whole_suite
+pytestmark = [pytest.mark.whole_suite, pytest.mark.slow]
 
 QUICK = ("structure_and_loss", "transfer")
 """Chapters that are executed soonest."""
@@ -97,7 +97,6 @@ def test_the_book_reads_offline(built):
     assert external_requests(built) == []
 
 
-@pytest.mark.slow
 def test_the_check_executes_again_and_agrees(smoke_clone):
     names = tuple(known_chapters())
     rows = smoke_clone.ferbook_json("check", *names, "--run", "smoke")["chapters"]
@@ -174,7 +173,7 @@ def change_figure(folder):
     ("spoil", "told"),
     [
         (strip_outputs, "execution count None"),
-        pytest.param(change_compared_cell, "FAILED", marks=pytest.mark.slow),
+        (change_compared_cell, "FAILED"),
     ],
 )
 def test_the_check_finds_a_result_that_is_not_true(copied, tmp_path, spoil, told):
@@ -205,7 +204,6 @@ def test_a_copied_run_is_still_up_to_date(copied):
     assert "up to date: faces, training" in copied.ferbook("run", "--run", "smoke", "--profile", "smoke")
 
 
-@pytest.mark.slow
 def test_a_warning_of_the_book_is_an_error(smoke_clone, built):
     page = smoke_clone.root / "book" / "rerun.md"
     before = page.read_text()
