@@ -6,6 +6,7 @@ Thin, as all of the command line: heavy modules are imported inside the commands
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -25,8 +26,17 @@ if TYPE_CHECKING:
 data_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Face sets: what is there, what is missing."
 )
+
+
+def use_data_dir(folder: Path | None) -> None:
+    """Use ``--data-dir``, where it is given, in place of FER_DATA: the option calls this."""
+    if folder is not None:
+        os.environ["FER_DATA"] = str(paths.absolute(folder))
+
+
 DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Folder of real data sets; otherwise FER_DATA.")
+    Path | None,
+    typer.Option("--data-dir", callback=use_data_dir, help="Folder of real data sets; otherwise FER_DATA."),
 ]
 SetName = Annotated[str, typer.Argument(metavar="NAME", help="A face set; `ferbook data list` shows them.")]
 Subjects = Annotated[int, typer.Option(min=0, help="Synthetic: number of people; 0 takes the set's own.")]
@@ -47,11 +57,6 @@ EXPLAINED_PARTS, EXPLAINED_SECONDS = 4, 20
 """Of `ferbook explain`: the networks' answers, what they say of known faces, photographs, the page."""
 
 
-def say(text: str, **style: str) -> None:
-    """One line, however long: a terminal breaks it, and a file has it whole."""
-    console.print(text, soft_wrap=True, **style)
-
-
 def print_left_out(faces: "FaceSet") -> None:
     """Print what was left out of a set, by reason, and where the names of pictures without a face are."""
     from face_sets.paths import cache_dir
@@ -60,18 +65,12 @@ def print_left_out(faces: "FaceSet") -> None:
     from ferbook.files import write_atomically
 
     for reason, count in faces.left_out.items():
-        say(f"left out: {reason}: {count:,}")
+        console.print(f"left out: {reason}: {count:,}")
     if WITHOUT_FACE in faces.left_out:
         file = cache_dir() / "left_out" / f"{faces.name}.txt"
         names = missing_pictures(Path(source_status(faces.name)["place"]), faces)
         write_atomically(file, "\n".join([*names, ""]))
-        say(f"their names: {file}")
-
-
-def use_data_dir(folder: Path | None) -> None:
-    """Use ``--data-dir``, where it is given, in place of FER_DATA."""
-    if folder is not None:
-        os.environ["FER_DATA"] = str(paths.absolute(folder))
+        console.print(f"their names: {file}")
 
 
 @data_app.command("list")
@@ -84,7 +83,6 @@ def data_list(
     from face_sets.registry import list_sources, named_source
     from synthetic_faces.domains import OPTIONS
 
-    use_data_dir(data_dir)
     rows = [row for row in list_sources() if name in ("", row["name"])]
     if not rows:
         named_source(name)  # which refuses it with the names that there are
@@ -93,7 +91,7 @@ def data_list(
         return
     for row in rows:
         state = row["state"] + (f": {row['missing']}" if row["missing"] else f" ({row['place']})")
-        say(f"{row['version']}: {state}", style="bold")
+        console.print(f"{row['version']}: {state}", style="bold")
         if not name:
             continue
         if not named_source(row["name"]).reader:
@@ -136,11 +134,11 @@ def data_make(
     faces = open_faces(request.with_options(parse_assignments(option or [])))
     people = faces.table["subject"].nunique()
     about = f"{len(faces):,} pictures of {people:,} people, {faces.size[0]} × {faces.size[1]} pixels"
-    say(f"{set_name(faces.name)}: {about}, checksum {faces.checksum[:16]}")
+    console.print(f"{set_name(faces.name)}: {about}, checksum {faces.checksum[:16]}")
     if folder:
         save_own(faces, folder)
         place = folder.absolute().parent
-        say(f"written to {folder}; read it with: FER_DATA={place} ferbook run --faces {folder.name}")
+        console.print(f"written to {folder}; read it: FER_DATA={place} ferbook run --faces {folder.name}")
 
 
 @data_app.command("describe")
@@ -162,7 +160,6 @@ def data_describe(
     from face_sets.request import FaceRequest
     from ferbook.files import write_atomically
 
-    use_data_dir(data_dir)
     request = FaceRequest(name, subjects, size, seed)
     faces = open_faces(request.with_options(parse_assignments(option or [])))
     tables = {
@@ -182,13 +179,13 @@ def data_describe(
             print_table(title, ["", *table.columns], rows)
             console.print()
     for note in notes(faces):
-        say(f"note: {note}")
+        console.print(f"note: {note}")
     print_left_out(faces)
     if sheet:
         write_atomically(sheet, contact_sheet(faces, seed=seed))
-        say(f"contact sheet: {sheet}")
+        console.print(f"contact sheet: {sheet}")
         if not (source := named_source(faces.name)).shareable:
-            say(f"note: it shows people under licence ({source.licence})")
+            console.print(f"note: it shows people under licence ({source.licence})")
 
 
 def _cell(value: object) -> str:
@@ -208,7 +205,6 @@ def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json:
     from face_sets.registry import named_source, read_anew, source_files, source_status
     from face_sets.request import FaceRequest
 
-    use_data_dir(data_dir)
     faces = read_anew(FaceRequest(name, size=size))
     opened = open_every_picture(source_files(name))
     status = source_status(name)
@@ -219,14 +215,14 @@ def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json:
         print_json({"name": name, **status, **report})
     else:
         report = f"; all {opened:,} picture files can be opened" if opened else ""
-        say(f"{name}: {status['place']} was read, {len(faces):,} pictures of it are used{report}")
+        console.print(f"{name}: {status['place']} was read, {len(faces):,} pictures of it are used{report}")
         if equal:
-            say(f"note: {equal:,} pictures equal one before them, pixel for pixel")
+            console.print(f"note: {equal:,} pictures equal one before them, pixel for pixel")
         if rows:
             counts = [[r["what"], r["published"], r["found"]] for r in rows]
             print_table("counts", ["", "published", "found"], counts)
         for note in names_in_two_cases(faces):
-            say(f"note: {note}")
+            console.print(f"note: {note}")
         print_left_out(faces)
         if not rows:
             report = "no count of the publication is certain enough to compare with"
@@ -271,34 +267,28 @@ def predict_command(
         about, title = {"run": run.name, "chapter": chapter}, f"run {run.name!r}, chapter {chapter}"
     prediction = predict_pictures(folder, pictures, cropped=cropped)
     if version := another(prediction.faces):
-        errors.print(f"ferbook: the network was trained on {version}; it is used anyway", soft_wrap=True)
+        errors.print(f"ferbook: the network was trained on {version}; it is used anyway")
     answers = [picture for picture in prediction.pictures if not picture.fault]
     if as_json:
         about |= {"faces": prediction.faces, "classes": prediction.classes}
         about |= {"pictures_per_second": round(prediction.pictures_per_second, 2)}
         print_json({**about, "pictures": [picture.to_json() for picture in prediction.pictures]})
     elif answers:
-        taken = "whole" if cropped else "one"
-        print_table(
-            f"{title}: trained on {prediction.faces}",
-            ["picture", "emotion", "probabilities from 0.01", "faces"],
-            [
-                [
-                    picture.path,
-                    picture.emotion,
-                    ", ".join(f"{name} {share:.2f}" for name, share in picture.ranked if share >= 0.01),
-                    f"largest of {found}" if (found := picture.faces_found) > 1 else taken,
-                ]
-                for picture in answers
-            ],
-        )
-        say(f"{len(answers)} picture(s), {prediction.pictures_per_second:.3g} per second")
-    if kept and answers and not as_json:
-        share = number_text(kept[0].done()["test_accuracy"], "share")
-        say(f"it names {share} of {len(kept[0].tested()):,} test photographs of {prediction.faces} rightly")
+        rows = []
+        for picture in answers:
+            ranked = ", ".join(f"{name} {share:.2f}" for name, share in picture.ranked if share >= 0.01)
+            found = f"largest of {picture.faces_found}" if picture.faces_found > 1 else "one"
+            rows.append([picture.path, picture.emotion, ranked, "whole" if cropped else found])
+        columns = ["picture", "emotion", "probabilities from 0.01", "faces"]
+        print_table(f"{title}: trained on {prediction.faces}", columns, rows)
+        console.print(f"{len(answers)} picture(s), {prediction.pictures_per_second:.3g} per second")
+        if kept:
+            share = number_text(kept[0].done()["test_accuracy"], "share")
+            tested = f"{len(kept[0].tested()):,} test photographs of {prediction.faces}"
+            console.print(f"it names {share} of {tested} rightly")
     for picture in prediction.pictures:
         if picture.fault:
-            errors.print(f"ferbook: {picture.fault}", soft_wrap=True)
+            errors.print(f"ferbook: {picture.fault}")
     if len(answers) < len(prediction.pictures):
         raise typer.Exit(2)
 
@@ -363,7 +353,6 @@ def explain_picture(
         str(picture).encode()
     except UnicodeEncodeError as fault:
         raise DataError(f"the name {os.fsencode(picture)!r} is not UTF-8; rename it") from fault
-    use_data_dir(data_dir)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         _require_a_face([picture], cropped=cropped)
@@ -379,7 +368,7 @@ def explain_picture(
             page = explanation_page(explanation, photograph)
     file = output or Path(f"{picture.stem}-explained.html")
     write_atomically(file, page)
-    say(f"run {run.name!r}: {file}")
+    console.print(f"run {run.name!r}: {file}")
 
 
 populations_app = typer.Typer(rich_markup_mode=None)
@@ -399,8 +388,8 @@ def populations_list(context: typer.Context, as_json: AsJson = False) -> None:
 
     rows = []
     for population in populations().values():
-        records = [member.done() for member in population.kept()]
-        faults = [member.fault() for member in population.members]
+        faults = {member.seed: member.fault() for member in population.members}
+        records = [member.done() for member in population.members if not faults[member.seed]]
         hours = sum(record.get("core_seconds", record["seconds"]) for record in records) / 3600
         rows.append(
             {
@@ -408,7 +397,7 @@ def populations_list(context: typer.Context, as_json: AsJson = False) -> None:
                 "about": population.about,
                 "networks": population.networks,
                 "kept": len(records),
-                "faults": {fault: faults.count(fault) for fault in dict.fromkeys(filter(None, faults))},
+                "faults": Counter(filter(None, faults.values())),
                 "faces": sorted({record["faces"] for record in records}),
                 **{each: [round(own[each], 4) for own in records if each in own] for each in _ACCURACIES},
                 "core_hours": round(hours, 2),
@@ -420,10 +409,11 @@ def populations_list(context: typer.Context, as_json: AsJson = False) -> None:
         print_json(rows)
         return
     if paths.RUNS_VARIABLE in os.environ:
-        say(f"note: looked for in {paths.runs_dir()}, which {paths.RUNS_VARIABLE} names")
+        console.print(f"note: looked for in {paths.runs_dir()}, which {paths.RUNS_VARIABLE} names")
     for row in rows:
         faults = ", ".join(f"{count} {fault}" for fault, count in row["faults"].items())
-        say(f"{row['population']}: {row['kept']} of {row['networks']}" + (f" ({faults})" if faults else ""))
+        told = f" ({faults})" if faults else ""
+        console.print(f"{row['population']}: {row['kept']} of {row['networks']}{told}")
 
 
 @populations_app.command("train")
@@ -448,7 +438,6 @@ def populations_train(
     from book.populations import requested_members
     from fer_lib.train.device import pick_device
 
-    use_data_dir(data_dir)
     pick_device(device)  # a wrong one is reported, also where no network is missing
     if threads:
         torch.set_num_threads(threads)
@@ -465,11 +454,11 @@ def populations_train(
             errors.print(f"ferbook: {label}: {fault}")
             continue
         if record is None:
-            say(f"{label}: another process is at it")
+            console.print(f"{label}: another process is at it")
             continue
         columns = {"validation": "valid_accuracy", "test": "test_accuracy"}
         shares = "".join(f"{name} {record[key]:.3f}, " for name, key in columns.items() if key in record)
-        say(f"{label}: {shares}{record['seconds']:,} s")
+        console.print(f"{label}: {shares}{record['seconds']:,} s")
     if failed:
         raise typer.Exit(1)
 
@@ -518,8 +507,8 @@ def evaluate_method(
             for name, each in {"yours": own, **others}.items()
         ]
         print_table("registered methods", ["maps", *(s.replace("_", " ") for s in part)], cells)
-    say(f"{1000 * own['seconds'].value:.1f} ms a map; 95 % intervals over people and networks")
-    say(evaluation.verdict(own, others))
+    console.print(f"{1000 * own['seconds'].value:.1f} ms a map; 95 % intervals over people and networks")
+    console.print(evaluation.verdict(own, others))
 
 
 detector_app = typer.Typer(
@@ -542,8 +531,8 @@ def make_stimuli(
     from book.detector_audit import PICTURES, TRUTH_FILE, write_stimuli
 
     pictures = write_stimuli(out, people, seed, size)
-    say(f"{pictures:,} pictures for an audit: {out / PICTURES}; what they show: {out / TRUTH_FILE}")
-    say(f"next: let your detector write a CSV, then `ferbook detector audit FILE --stimuli {out}`")
+    console.print(f"{pictures:,} pictures for an audit: {out / PICTURES}; what they show: {out / TRUTH_FILE}")
+    console.print(f"next: let your detector write a CSV, then `ferbook detector audit FILE --stimuli {out}`")
 
 
 @detector_app.command("audit")
@@ -581,4 +570,4 @@ def audit_detector(
         errors.print(f"page: {file}")
     if not as_json:
         for line in verdict_lines(audit):
-            say(line)
+            console.print(line)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from book.populations import find_population
+from book.populations import Member, find_population
 from book.yardstick import YARDSTICK, Calibration, Yardstick, tempered, yardstick_of
 from face_sets.photo import changes, face_of
 from face_sets.readers.pictures import Window
@@ -111,16 +111,7 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
     verified, training = results
     detectors = verified.artefact("detectors", Detectors) if verified in finished else None
     if population := finished[0].done()["inputs"].get("parameters", {}).get("population"):
-        # Not those that were trained since: the detectors are filters of the first that was there.
-        asked = finished[0].record().populations.get(population)
-        seeds = asked.kept if asked and asked.kept else [None]
-        members = [m for m in find_population(population).kept() if m.has_weights and m.seed in seeds]
-        if not members or members[0].seed != seeds[0]:
-            raise RunStoreError(
-                f"run {run.name!r} evaluated network {seeds[0]} of the population {population!r}, which is "
-                f"not stored any more; `ferbook populations train {population}` makes it"
-            )
-        _require_unchanged(finished[0], population)
+        members = _evaluated(finished[0], population)
         return [member.trained_network(device) for member in members], detectors
     if verified in finished:
         origin = verified.done()["inputs"].get("upstream", {}).get("training")
@@ -134,19 +125,28 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
     return [TrainedNetwork("this run's", model, record)], detectors
 
 
-def _require_unchanged(result: ChapterResult, population: str) -> None:
-    """Raise RunStoreError unless the networks of ``population`` that ``result`` evaluated are still the
-    same.
+def _evaluated(result: ChapterResult, name: str) -> list[Member]:
+    """The networks of the population ``name`` that ``result`` evaluated and whose weights are stored: not
+    those that were trained since, for the detectors are filters of the first that was there.
+
+    Raises RunStoreError where that is not stored any more, and unless all are still the same.
     """
-    asked, networks = result.record().populations[population], find_population(population)
-    run = result.folder.parent.name
-    members = [member for member in networks.kept() if member.seed in asked.kept]
-    key = result.done()["inputs"].get("data", {}).get(f"population {population}")
-    if key and key != networks.key_of(members, map(int, asked.failed)):
+    run, population = result.folder.parent.name, find_population(name)
+    evaluated = result.record().populations[name]
+    members = [member for member in population.kept() if member.seed in evaluated.kept]
+    stored = [member for member in members if member.has_weights]
+    if not stored or stored[0].seed != evaluated.kept[0]:
         raise RunStoreError(
-            f"chapter {result.chapter!r} of run {run!r} evaluated networks of the population {population!r} "
+            f"run {run!r} evaluated network {evaluated.kept[0]} of the population {name!r}, which is not "
+            f"stored any more; `ferbook populations train {name}` makes it"
+        )
+    key = result.done()["inputs"].get("data", {}).get(f"population {name}")
+    if key and key != population.key_of(members, map(int, evaluated.failed)):
+        raise RunStoreError(
+            f"chapter {result.chapter!r} of run {run!r} evaluated networks of the population {name!r} "
             f"that have been trained anew since; `ferbook run {result.chapter} --run {run}` evaluates those"
         )
+    return stored
 
 
 def explain(run: Run, path: Path, advance: Advance = lambda: None, *, cropped: bool = False) -> Explanation:

@@ -179,8 +179,8 @@ def require_matched(compared: Iterable["Population"], but: Sequence[str]) -> Non
 
 def _decided(population: "Population") -> dict[str, object]:
     """What decides the weights of its networks, field by field of ``TrainingSettings`` and of its recipe."""
-    fields = {name: getattr(population, name) for name in TrainingSettings.model_fields}
-    recipe = {f"recipe.{name}": value for name, value in vars(fields.pop("recipe")).items()}
+    fields = dict(population.settings)
+    recipe = {f"recipe.{name}": value for name, value in fields.pop("recipe")}
     return fields | recipe
 
 
@@ -233,24 +233,23 @@ class Member:
         """Why it cannot be used: ``missing``, ``damaged``, ``of another recipe``, of other faces, why its
         training failed, or what it predicted by other settings than the present ones; empty where it can.
         """
-        if not (self.folder / DONE).is_file():
-            return self._failure() if (self.folder / FAILED).is_file() else "missing"
+        finished = (self.folder / DONE).is_file()
+        if not finished and not (self.folder / FAILED).is_file():
+            return "missing"
         try:
-            record = self.done()
+            record = self.done() if finished else {"files": {}} | read_json(self.folder / FAILED)
             settings = type(self.population.settings).model_validate(record["taught"])
             present = file_checksums(self.folder)
-            files = record["files"]
+            faces, failure = record["faces"], "" if finished else str(record["failed"])
         except (RunStoreError, ValidationError, KeyError, OSError):
             return "damaged"
-        if files != {name: present.get(name) for name in files}:
+        if any(present.get(name) != digest for name, digest in record["files"].items()):
             return "damaged"
         if settings != self.population.settings:
             return "of another recipe"
-        return self._of_other_faces(record) or self._other_answers(record)
-
-    def _of_other_faces(self, record: Mapping) -> str:
-        faces = set_name(self.population.faces.name)
-        return "" if record["faces"] == faces else f"of the faces {record['faces']}; {faces} are made here"
+        if faces != (made := set_name(self.population.faces.name)):
+            return f"of the faces {faces}; {made} are made here"
+        return failure or self._other_answers(record)
 
     def _other_answers(self, record: Mapping) -> str:
         """What was evaluated by other settings than the population has, where the record names them."""
@@ -259,17 +258,6 @@ class Member:
         then = record | {"fresh": record.get("fresh") and FaceRequest(**record["fresh"])}
         changes = [name for name, value in now.items() if then.get(name) and then[name] != value]
         return f"answered by another {changes[0]}" if changes else ""
-
-    def _failure(self) -> str:
-        try:
-            record = read_json(self.folder / FAILED)
-            settings = type(self.population.settings).model_validate(record["taught"])
-            other = self._of_other_faces(record)
-        except (RunStoreError, ValidationError, KeyError):
-            return "damaged"
-        return other or (
-            str(record["failed"]) if settings == self.population.settings else "of another recipe"
-        )
 
     def trained_network(self, device: "torch.device | str" = "cpu") -> "TrainedNetwork":
         """The network on ``device`` with its record."""

@@ -285,15 +285,7 @@ SUITE = Suite(
     prepare=prepare,
     record=FacesRecord,
     must_agree=(
-        "size",
-        "network",
-        "bias",
-        "emotions",
-        "layer",
-        "method",
-        "measure",
-        "present_from",
-        "timing",
+        *("size", "network", "bias", "emotions", "layer", "method", "measure", "present_from", "timing"),
     ),
     placeholders={
         "<!-- verdicts -->": "book.suite:verdicts",

@@ -46,10 +46,7 @@ class AuVerificationParameters(RoleParameters, ComparedParameters):
     untrained: int = Field(3, ge=2, le=200, description="untrained networks of each structure: the floor")
     people: int = Field(12, ge=10, le=1000, description="rendered people on whom units are switched on")
     dose_people: int = Field(
-        8,
-        ge=4,
-        le=1000,
-        description="people on whom the intensities of equal change are measured",
+        8, ge=4, le=1000, description="people on whom the intensities of equal change are measured"
     )
     other_heads: int = Field(
         10, ge=10, le=1000, description="people of the set `heads` on whom they are too, where it is at hand"

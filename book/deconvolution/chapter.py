@@ -15,10 +15,7 @@ class DeconvolutionParameters(RoleParameters):
     """Chapter ``deconvolution``: what the filters of trained networks respond to."""
 
     held_out_people: int = Field(
-        60,
-        ge=10,
-        le=2000,
-        description="rendered held-out subjects, whose pictures drive the filters",
+        60, ge=10, le=2000, description="rendered held-out subjects, whose pictures drive the filters"
     )
     people: int = Field(
         12, ge=10, le=1000, description="rendered held-out subjects whose action units are activated"
@@ -27,8 +24,7 @@ class DeconvolutionParameters(RoleParameters):
         3, ge=1, le=100, description="untrained networks, with random weights, as a control"
     )
     layer: str = Field(
-        "",
-        description="layer of the filters, as `relu3`; empty: the ReLU after the last convolution",
+        "", description="layer of the filters, as `relu3`; empty: the ReLU after the last convolution"
     )
     method: Literal["deconv", "guided", "gradient"] = Field(
         "deconv",

@@ -34,10 +34,7 @@ class DerlParameters(parameters.NetworkParameters):
         "sets with neutral faces, or several, as in bu4dfe,bp4d",
     )
     pretrain_people: int = Field(
-        160,
-        ge=8,
-        le=10_000,
-        description="rendered people of each synthetic set; one in five is for the test",
+        160, ge=8, le=10_000, description="rendered people of each synthetic set; one in five is for the test"
     )
     pretrain_expressions: int = Field(
         4, ge=1, le=1000, description="expressive pictures of each of these people"
@@ -46,10 +43,7 @@ class DerlParameters(parameters.NetworkParameters):
     gan_batch: int = Field(16, ge=2, le=1024, description="pairs per step of the generator")
     gan_lr: float = Field(4e-4, gt=0, le=1, description="peak learning rate of generator and discriminator")
     l1: float = Field(
-        100.0,
-        ge=0,
-        le=10_000,
-        description="weight of the L1 distance against the adversarial loss (theta)",
+        100.0, ge=0, le=10_000, description="weight of the L1 distance against the adversarial loss (theta)"
     )
     skips: bool = Field(True, description="skip connections from encoder to decoder, as in a U-Net")
     folds: parameters.FoldsField = 1

@@ -47,8 +47,7 @@ class MicroExpressionsParameters(NetworkParameters):
         "mean", description="states that are read; each fold's validation people choose among several names"
     )
     components: Annotated[str, AfterValidator(WIDTHS_GIVEN)] = Field(
-        "8",
-        description="principal components of a frame that the LSTM reads; validation people choose, too",
+        "8", description="principal components of a frame that the LSTM reads; validation people choose, too"
     )
     dropout: float = Field(0.5, ge=0, lt=1, description="dropout of the LSTM's pooled states")
     weight_decay: float = Field(0.01, ge=0, le=1, description="weight decay of AdamW")

@@ -27,12 +27,10 @@ class TransferParameters(parameters.RecipeParameters):
     )
     network: Network = Field("zhu", description="the network that is trained here")
     population: str = Field(
-        "",
-        description="populations of populations.yaml, one a face set, separated by commas; empty: none",
+        "", description="populations of populations.yaml, one a face set, separated by commas; empty: none"
     )
     beside: Annotated[str, AfterValidator(parameters.FACE_SETS)] = Field(
-        "wild:500,game",
-        description="further face sets to train and test on, such as wild:500,game:24",
+        "wild:500,game", description="further face sets to train and test on, such as wild:500,game:24"
     )
     most: parameters.MostField = 600
     most_tested: int = Field(
