@@ -34,7 +34,8 @@ Faults of the detector as a whole:
   alike, each by at least ``LARGE`` of its reach; of AU12 it is the *smile bias*.
 * *columns shuffled*: at least two outputs respond to another unit, whose own output does so, too.
 * *no face*: in more than ``MANY`` of the pictures no face was found; *same answer*: on more than ``MANY`` of
-  the pictures with a face all outputs have the very same values (of two values each: not tested).
+  the pictures with a face that show an output's unit, by at least ``STRONG``, all outputs have the very same
+  values, though these pictures show different units (of two values each: not tested).
 * *loses*: in a condition the outputs that respond to their unit lose at least ``LARGE`` of their effects, on
   average, with the whole interval over people below 0. *Rises at rest*, *falls at rest*: a condition
   certainly moves an output of a neutral face, by at least ``LARGE`` of its reach.
@@ -53,8 +54,8 @@ from ferbook.estimate import Estimate
 from synthetic_faces.facs import AUS
 from synthetic_faces.stimuli import CHANGED_UNITS, CHANGES, DOSES
 
-LARGE, FAINT_EFFECT, EARLY, MANY, SILENT_BELOW = 0.25, 0.5, 0.75, 0.1, 0.01
-"""What the rules above call large, faint, early, many and silent."""
+LARGE, FAINT_EFFECT, EARLY, MANY, SILENT_BELOW, STRONG = 0.25, 0.5, 0.75, 0.1, 0.01, 0.5
+"""What the rules above call large, faint, early, many, silent and strong."""
 
 MIDDLE, HIGH = slice(1, 3), slice(3, None)
 
@@ -294,10 +295,20 @@ class Audit:
 
     @cached_property
     def repeated(self) -> float:
-        """Proportion of the pictures with a face that have the most frequent answer of all outputs."""
-        return float(
-            pd.DataFrame(self.answers).dropna(how="all").value_counts(normalize=True, dropna=False).iloc[0]
+        """Proportion of the pictures with a face and a strong unit of an output that have the most frequent
+        answer of all outputs, besides those that show the same units: of these one answer is right.
+        """
+        units = dict.fromkeys(each.unit for each in self.outputs)
+        doses = {au: self.truth[[f"{au}_left", f"{au}_right"]].max(axis=1) for au in units}
+        strong = pd.DataFrame(doses) >= STRONG
+        tested = strong.any(axis=1) & np.isfinite(self.answers).any(axis=1)
+        if not tested.any():
+            return 0.0
+        answer = (
+            pd.DataFrame(self.answers)[tested].groupby(list(range(len(self.outputs))), dropna=False).ngroup()
         )
+        alike = pd.crosstab(answer, strong[tested].groupby(list(units)).ngroup())
+        return float((alike.sum(axis=1) - alike.max(axis=1)).max() / tested.sum())
 
     @cached_property
     def faults(self) -> tuple[Finding, ...]:

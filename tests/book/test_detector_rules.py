@@ -57,6 +57,14 @@ def test_a_faultless_detector_is_called_so():
     assert audit.faults == ()
 
 
+@pytest.mark.parametrize("number", [1, 4, len(AUS)])
+def test_a_faultless_detector_that_says_nothing_of_weak_units_gives_no_same_answers(number):
+    """In steps, and below a threshold nothing: of all pictures without a strong unit it says the same."""
+    steps = [0, 0.2, 0.4, 0.6, 0.8]
+    outputs = [Output(au, "", np.digitize(0.8 * shown(au) - 0.3, steps) / 5) for au in AUS[-number:]]
+    assert "same answer" not in {each.word for each in audited(outputs).faults}
+
+
 @pytest.mark.slow
 def test_few_false_alarms_over_a_hundred_faultless_detectors():
     assert sum(bool(alarms(audited(detector(seed)))) for seed in range(100)) <= 5
