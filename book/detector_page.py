@@ -31,7 +31,7 @@ FAULTS = {
     "bias": "{about} raises most outputs, also those that have nothing to do with it{smile}",
     "columns shuffled": "the columns seem shuffled: {about}",
     "no face": "in {about} of the pictures no face was found",
-    "same answer": "on {about} of the pictures all outputs say the same of different units: a wrong crop, a default",
+    "same answer": "on {about} of the pictures all outputs say one thing of different units: a wrong crop?",
     "no response": "no output responds to its unit: are these the right pictures, in the right order?",
     "loses": "{about}: at least a quarter of the answers is lost",
     "rises at rest": "{about}: more at rest, though nothing is shown ({output})",
