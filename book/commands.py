@@ -500,10 +500,7 @@ def evaluate_method(
     print_table(f"{file.name}, seed {seed}", ["score", "yours", "best other", "constant map"], rows)
     for part in evaluation.SCORE_TABLES:
         cells = [
-            [
-                evaluation.marked(name).replace("`", ""),
-                *(f"{each[score].value:.2f}" if score in each else "–" for score in part),
-            ]
+            [evaluation.marked(name).replace("`", ""), *evaluation.score_cells(each, part)]
             for name, each in {"yours": own, **others}.items()
         ]
         print_table("registered methods", ["maps", *(s.replace("_", " ") for s in part)], cells)

@@ -1,15 +1,14 @@
 """The page of ``ferbook detector audit``: one HTML file that needs no other, and no script."""
 
-import base64
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import jinja2
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from book.detector_rules import LARGE, Audit, Contrasts, Finding
+from book.page_parts import TEMPLATES, picture_address
 from ferbook.estimate import Estimate
 from ferbook.page.figure import svg_of
 from ferbook.page.forest import Axis, forest
@@ -21,8 +20,6 @@ from ferbook.text import PERCENT, bounds_text
 from synthetic_faces.expressions import EMOTIONS
 from synthetic_faces.facs import ACTION_UNITS, AUS, SIDED
 from synthetic_faces.stimuli import CHANGES, DOSES, TOGETHER
-
-AUDIT_TEMPLATE = Path(__file__).with_name("detector_audit.html")
 
 TRIED = Path(__file__).with_name("detectors.csv")
 """What ``ferbook detector audit --json`` found of some detectors, committed."""
@@ -78,16 +75,14 @@ def effect_of(audit: Audit, k: int, key: tuple[str, ...]) -> Estimate:
 
 def audit_page(audit: Audit, notes: list[str], name: str) -> str:
     """The whole page, HTML."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     unheard = [au for au in AUS if au not in {each.unit for each in audit.outputs}]
     figures = []
     with steps("figures", 3) as advance:
         for title, figure in _figures(audit):
-            data = base64.b64encode(svg_of(title, figure).encode()).decode()
-            figures.append({"title": title, "data": data, "figure": figure})
+            figures.append((title, picture_address(svg_of(title, figure).encode(), "svg+xml"), figure))
             advance()
     plt.close("all")
-    return environment.from_string(AUDIT_TEMPLATE.read_text(encoding="utf-8")).render(
+    return TEMPLATES.get_template("detector_audit.html").render(
         name=name,
         truth=audit.truth,
         faults=[fault_text(each) for each in audit.faults],

@@ -5,12 +5,11 @@ the population ``POPULATION`` and held-out people, drawn by a seed. ``python -m 
 the registered methods and stores the results in ``BASELINES_FILE``.
 """
 
-import importlib.machinery
-import importlib.util
 import inspect
+import runpy
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -59,6 +58,9 @@ CONTROL_METHODS = ("edges", "field", "field_edges", "centre", "random")
 BASELINES_FILE = Path(__file__).with_name("judge.csv")
 """Scores of the registered methods, committed."""
 
+ESTIMATE_COLUMNS = ["value", "low", "high", "n", "how", "why", "unit"]
+"""Columns of it that make an estimate; what the estimate does not have is empty."""
+
 MAPS = 4
 """Maps for each neuron."""
 
@@ -92,19 +94,15 @@ def read_method(file: Path) -> Explainer:
     if not file.is_file():
         raise DataError(f"{file}: no such file; name one that defines `explain`")
     name = str(file)
-    loader = importlib.machinery.SourceFileLoader("entry", name)
-    module = importlib.util.module_from_spec(
-        importlib.util.spec_from_file_location("entry", name, loader=loader)
-    )
     try:
         file.read_text(encoding="utf-8")
         with redirect_stdout(sys.stderr):
-            loader.exec_module(module)
+            defined = runpy.run_path(name, run_name="entry")
     except UnicodeDecodeError as fault:
         raise DataError(f"{file}: not UTF-8 at byte {fault.start}; save it in UTF-8") from fault
     except (Exception, SystemExit) as fault:
         raise DataError(f"{file}: {_raised(fault, name)}") from fault
-    method = getattr(module, "explain", None)
+    method = defined.get("explain")
     if not callable(method):
         raise DataError(f"{file}: it defines no function `explain`")
     try:
@@ -231,27 +229,22 @@ def baseline_table(by_method: Mapping[str, Estimates], size: str, seed: int) -> 
     """
     about = {"seed": seed, "size": size, "faces": set_name(FACES), "population": POPULATION}
     about |= {"device": "CPU", "date": datetime.now(UTC).date().isoformat()}
-    fields = ("value", "low", "high", "n", "unit", "how", "why")
     rows = [
-        about
-        | {"method": method, "score": score}
-        | {key: value for key, value in each.to_json().items() if key in fields}
+        about | {"method": method, "score": score} | each.to_json()
         for method, estimates in by_method.items()
         for score, each in estimates.items()
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows)[[*about, "method", "score", *ESTIMATE_COLUMNS]]
 
 
 def committed_baselines(size: str, seed: int) -> dict[str, Estimates]:
     """Read the committed scores of the registered methods; none of another size, seed or version of faces."""
-    table = pd.read_csv(BASELINES_FILE, keep_default_na=False, na_values={"low": "", "high": ""})
+    table = pd.read_csv(BASELINES_FILE)
     own = table["seed"].eq(seed) & table["size"].eq(size) & table["faces"].eq(set_name(FACES))
     methods: dict[str, dict[str, Estimate]] = {}
-    for row in table[own].itertuples():
-        about = {"n": int(float(row.n)) if row.n else None, "unit": row.unit, "how": row.how, "why": row.why}
-        methods.setdefault(row.method, {})[row.score] = Estimate.bounded(
-            row.value, row.low, row.high, **about
-        )
+    for _, row in table[own].iterrows():
+        given = row[ESTIMATE_COLUMNS].dropna()
+        methods.setdefault(row["method"], {})[row["score"]] = Estimate(**given)
     return methods
 
 
@@ -276,6 +269,11 @@ def marked(name: str) -> str:
     return f"`{name}`" + " (control)" * (name in CONTROL_METHODS)
 
 
+def score_cells(own: Estimates, scores: Sequence[str]) -> list[str]:
+    """Write the values of some ``scores`` of a method for a row of a table."""
+    return [f"{own[score].value:.2f}" if score in own else "–" for score in scores]
+
+
 def baselines_page(results: Mapping[str, ChapterResult]) -> str:
     """Write the committed table as a page shows it, by correctness; controls are marked."""
     every = sorted(committed_baselines("small", 0).items(), key=lambda item: -item[1]["correctness"].value)
@@ -285,8 +283,7 @@ def baselines_page(results: Mapping[str, ChapterResult]) -> str:
         heads = [score.replace("_", " ") for score in scores] + ["ms per map"] * timed
         lines += [f"| method | {' | '.join(heads)} |", "|---|" + "---|" * len(heads)]
         for name, own in every:
-            cells = [f"{own[score].value:.2f}" if score in own else "–" for score in scores]
-            cells += [f"{1000 * own['seconds'].value:.1f}"] * timed
+            cells = score_cells(own, scores) + [f"{1000 * own['seconds'].value:.1f}"] * timed
             lines.append(f"| {marked(name)} | {' | '.join(cells)} |")
         lines.append("")
     first = pd.read_csv(BASELINES_FILE).iloc[0]

@@ -1,22 +1,17 @@
 """The page of ``ferbook explain``: one HTML file that needs no other, in light and dark, wide and narrow."""
 
-import base64
-import io
 import shlex
-from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image, ImageDraw
+from scipy.ndimage import center_of_mass
 
 from book.explain import Explanation
+from book.page_parts import TEMPLATES
 from book.photographs import PhotographAnswer, worth_on_photographs
 from book.yardstick import USUAL
-from ferbook.text import bounds_text, number_text
+from ferbook.text import number_text
 from synthetic_faces.facs import ACTION_UNITS
-
-PAGE = Path(__file__).with_name("explain.html")
-"""The template of the page, which has all its words."""
 
 HEAT = np.array([0xD5, 0x5E, 0x00])
 """Vermilion of Okabe and Ito, as in the atlas of filters."""
@@ -36,17 +31,12 @@ UNDECIDED = 0.5
 
 def explanation_page(explanation: Explanation, photograph: PhotographAnswer | None = None) -> str:
     """The whole page, HTML; in front what networks of photographs say, where they were evaluated."""
-    templates = Environment(
-        loader=FileSystemLoader(PAGE.parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    templates.filters |= {"bounds": bounds_text, "chance": _chance, "number": number_text, "share": _share}
-    templates.filters |= {"quoted": shlex.quote, "unit": _unit, "webp": _webp}
     first = explanation.probabilities[0]
     energies = [np.abs(explanation.projections.whole(place)) for place in range(len(explanation.strongest))]
-    return templates.get_template(PAGE.name).render(
+    return TEMPLATES.get_template("explain.html").render(
         vars(explanation),
         agreeing=int((explanation.probabilities.argmax(axis=1) == first.argmax()).sum()),
-        enlarged=np.kron(explanation.crop, np.ones((ENLARGED, ENLARGED), np.uint8)),
+        enlarged=enlarged(explanation.crop),
         finest=FINEST,
         framed=None if explanation.window is None else _framed(explanation),
         photograph=photograph,
@@ -61,35 +51,24 @@ def explanation_page(explanation: Explanation, photograph: PhotographAnswer | No
     )
 
 
-def _share(value: float) -> str:
-    return number_text(float(value), "share")
-
-
 def _chance(value: float) -> str:
     """A probability in words of which none says that something is certain, or impossible."""
-    if value > 1 - FINEST:
-        return f"more than {_share(1 - FINEST)}"
-    return _share(value) if value >= FINEST else f"less than {_share(FINEST)}"
+    words = "more than " if value > 1 - FINEST else "less than " if value < FINEST else ""
+    return words + number_text(float(np.clip(value, FINEST, 1 - FINEST)), "share")
 
 
 def _unit(au: str) -> str:
     return f"{au}, {ACTION_UNITS[au].name}" if au in ACTION_UNITS else au
 
 
-def _webp(pixels: np.ndarray) -> str:
-    """``pixels`` uint8, grey (H, W) or in colours (H, W, 3), as an address that holds them."""
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "WEBP", quality=80)
-    return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
+TEMPLATES.filters |= {"chance": _chance, "quoted": shlex.quote, "unit": _unit}
 
 
 def _framed(explanation: Explanation) -> np.ndarray:
     """uint8 (H, W, 3): the whole picture, reduced, with the frame around the face."""
-    height, width = explanation.picture.shape
-    scale = min(1, _LONGEST / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    image = Image.fromarray(explanation.picture).resize(size, Image.Resampling.BOX).convert("RGB")
-    window = explanation.window
+    reduced, window = Image.fromarray(explanation.picture), explanation.window
+    reduced.thumbnail((_LONGEST, _LONGEST), Image.Resampling.BOX, reducing_gap=None)
+    scale, image = reduced.width / explanation.picture.shape[1], reduced.convert("RGB")
     left, top, side = (scale * value for value in (window.left, window.top, window.side))
     draw = ImageDraw.Draw(image)
     for grow, colour in ((1, "white"), (0, tuple(HEAT.tolist()))):
@@ -100,12 +79,14 @@ def _framed(explanation: Explanation) -> np.ndarray:
 
 def _place(energy: np.ndarray) -> str:
     """In which ninth of the crop the centre of ``energy`` (H, W) lies."""
-    total = energy.sum() or 1
-    row, column = (
-        min(int(3 * (energy.sum(axis=1 - axis) @ np.arange(side)) / total / side), 2)
-        for axis, side in enumerate(energy.shape)
-    )
+    centre = center_of_mass(energy) if energy.any() else (0, 0)
+    row, column = (int(3 * middle / side) for middle, side in zip(centre, energy.shape, strict=True))
     return f"{('upper', 'middle', 'lower')[row]} {('left', 'centre', 'right')[column]}"
+
+
+def enlarged(picture: np.ndarray) -> np.ndarray:
+    """``picture`` (H, W) with each pixel ``ENLARGED`` times as wide and high."""
+    return picture.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
 
 
 def heated(crop: np.ndarray, energy: np.ndarray) -> np.ndarray:
@@ -113,5 +94,5 @@ def heated(crop: np.ndarray, energy: np.ndarray) -> np.ndarray:
     ``HEAT``.
     """
     share = np.sqrt(energy / (energy.max() or 1))
-    share, grey = (np.kron(each, np.ones((ENLARGED, ENLARGED)))[:, :, None] for each in (share, crop / 1.0))
+    share, grey = (enlarged(each)[:, :, None] for each in (share, crop / 1.0))
     return np.round((1 - 0.85 * share) * (255 + 2 * grey) / 3 + 0.85 * share * HEAT).astype(np.uint8)

@@ -49,9 +49,7 @@ class Part:
 KEPT_PARTS = {
     "units": Part("book.facs_page", "units", ("faces",), ("../synthetic_faces/facs.py",), own=True),
     "emotions": Part("book.facs_page", "emotions", files=("../synthetic_faces/expressions.py",)),
-    "live": Part(
-        "book.live_page", "live", ("training", "au_verification"), ("live_controls.html", "photographs.csv")
-    ),
+    "live": Part("book.live_page", "live", ("training", "au_verification"), ("live.html", "photographs.csv")),
     "baselines": Part("book.evaluation", "baselines_page", files=("judge.csv",)),
     "detectors": Part("book.detector_page", "tried_page", files=("detectors.csv",)),
 }

@@ -1,14 +1,19 @@
-"""Parts of pages: tables from the CSVs next to this file, the ratios of ``make bench``, and the comments of
-``findings/*.sh``.
+"""Parts of pages: templates and pictures, tables from the CSVs next to this file, the ratios of
+``make bench``, and the comments of ``findings/*.sh``.
 """
 
+import base64
+import io
 import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib import ticker
+from PIL import Image
 
 from ferbook.estimate import Estimate
 from ferbook.page.figure import unstored_figure
@@ -16,6 +21,29 @@ from ferbook.page.forest import Axis, forest
 from ferbook.page.style import Drawn
 from ferbook.store import ChapterResult
 from ferbook.text import bounds_text, number_text
+
+
+def picture_address(content: bytes, kind: str) -> str:
+    """The ``content`` of a picture file as an address, so that a page needs no other file."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def webp_address(pixels: np.ndarray, **options: object) -> str:
+    """``pixels`` uint8, grey (H, W) or in colours (H, W, 3), as an address; ``options`` as Pillow's."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "WEBP", **options or {"quality": 80})
+    return picture_address(stream.getvalue(), "webp")
+
+
+TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+)
+"""The HTML files next to this file."""
+
+TEMPLATES.filters |= {"bounds": bounds_text, "number": number_text, "webp": webp_address}
 
 TABLES = {
     "costs": {
