@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from book.detector_rules import LARGE, Audit, Contrasts, Finding
-from book.page_parts import TEMPLATES, picture_address
+from book.page_parts import TEMPLATES, markdown_table, picture_address
 from ferbook.estimate import Estimate
 from ferbook.page.figure import svg_of
 from ferbook.page.forest import Axis, forest
@@ -215,10 +215,8 @@ def tried_page(results: Mapping[str, ChapterResult]) -> str:
     texts = pd.Series(map(_tried_cell, outputs.itertuples()), outputs.index)
     cells = texts.groupby([outputs["unit"], outputs["detector"]]).agg("<br>".join).unstack(fill_value="–")
     cells = cells.loc[[au for au in AUS if au in cells.index], table["detector"].unique()]
-    lines = [f"| unit | {' | '.join(cells)} |", "|---|" + "---|" * len(cells.columns)]
-    lines += [f"| {unit} | {' | '.join(row)} |" for unit, *row in cells.itertuples()]
     about = "In brackets: 95 % intervals over people of what the unit adds, in shares of the full output."
-    lines += ["", about, ""]
+    lines = [markdown_table(["unit", *cells], cells.itertuples()), "", about, ""]
     for detector, own in table.groupby("detector", sort=False):
         alike = own[own["kind"].eq("fault")].groupby(["word", "output"], sort=False)["about"]
         faults = [fault_text(Finding(output, word, ", ".join(each))) for (word, output), each in alike]

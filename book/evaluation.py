@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from book.page_parts import markdown_table
 from book.populations import find_population
 from face_sets.registry import set_name
 from fer_lib.aus.interventions import interventions, twins_of
@@ -277,18 +278,18 @@ def score_cells(own: Estimates, scores: Sequence[str]) -> list[str]:
 def baselines_page(results: Mapping[str, ChapterResult]) -> str:
     """Write the committed table as a page shows it, by correctness; controls are marked."""
     every = sorted(committed_baselines("small", 0).items(), key=lambda item: -item[1]["correctness"].value)
-    lines = []
+    parts = []
     for scores in SCORE_TABLES:
         timed = scores is SCORE_TABLES[-1]
         heads = [score.replace("_", " ") for score in scores] + ["ms per map"] * timed
-        lines += [f"| method | {' | '.join(heads)} |", "|---|" + "---|" * len(heads)]
-        for name, own in every:
-            cells = score_cells(own, scores) + [f"{1000 * own['seconds'].value:.1f}"] * timed
-            lines.append(f"| {marked(name)} | {' | '.join(cells)} |")
-        lines.append("")
+        cells = [
+            [marked(name), *score_cells(own, scores), *[f"{1000 * own['seconds'].value:.1f}"] * timed]
+            for name, own in every
+        ]
+        parts.append(markdown_table(["method", *heads], cells))
     first = pd.read_csv(BASELINES_FILE).iloc[0]
     origin = f"{first['faces']}, seed {first['seed']}, {first['size']}; {first['device']}, {first['date']}"
-    return "\n".join([*lines, f"Networks of the population `{first['population']}`; faces {origin}."])
+    return "\n\n".join([*parts, f"Networks of the population `{first['population']}`; faces {origin}."])
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import html
 from collections.abc import Mapping
 from contextlib import suppress
 
+from book.page_parts import markdown_table
 from book.unit_faces import UnitPictures, unit_codes
 from ferbook.errors import RunStoreError
 from ferbook.store import ChapterResult
@@ -26,7 +27,7 @@ PUBLISHED = {
 
 def emotions(results: Results) -> str:
     """A table of MyST: the units of each emotion as published, and how often they are in the generator's."""
-    rows = ["| emotion | published | as the faces are made |", "|---|---|---|"]
+    rows = []
     for emotion, published in PUBLISHED.items():
         shares: dict[str, float] = {}
         for variant in VARIANTS[emotion]:
@@ -34,8 +35,8 @@ def emotions(results: Results) -> str:
                 shares[au] = shares.get(au, 0) + variant.share * often
         common = sorted((au for au in shares if shares[au] >= 0.25), key=shares.__getitem__, reverse=True)
         units_text = ", ".join(f"[{au[2:]}](#{au.lower()}) in {100 * shares[au]:.0f} %" for au in common)
-        rows.append(f"| {emotion} | {published or '–'} | {units_text} |")
-    return "\n".join(rows)
+        rows.append([emotion, published or "–", units_text])
+    return markdown_table(["emotion", "published", "as the faces are made"], rows)
 
 
 def units(results: Results) -> str:

@@ -5,7 +5,7 @@
 import base64
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +33,12 @@ def webp_address(pixels: np.ndarray, **options: object) -> str:
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "WEBP", **options or {"quality": 80})
     return picture_address(stream.getvalue(), "webp")
+
+
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of MyST with a line per row, below the line of the ``heads``."""
+    lines = (f"| {' | '.join(cells)} |" for cells in (heads, *rows))
+    return "\n".join([next(lines), "|---" * len(heads) + "|", *lines])
 
 
 TEMPLATES = Environment(
@@ -92,15 +98,14 @@ are in ``<column>_low`` and ``<column>_high``; ``device`` and ``when`` say where
 def csv_table(name: str, results: Mapping[str, ChapterResult]) -> str:
     """The table ``name`` as a page shows it, in MyST."""
     table = pd.read_csv(Path(__file__).with_name(f"{name}.csv"), keep_default_na=False, na_values=[""])
-    columns = TABLES[name]
-    lines = [f"| {' | '.join(title for title, _ in columns.values())} |", "|---" * len(columns) + "|"]
-    for row in table.to_dict("records"):
-        cells = (_cell(row, column, unit) for column, (_, unit) in columns.items())
-        lines.append(f"| {' | '.join(cells)} |")
+    columns = TABLES[name].items()
+    rows = table.to_dict("records")
+    cells = [[_cell(row, column, unit) for column, (_, unit) in columns] for row in rows]
+    text = markdown_table([title for _, (title, _) in columns], cells)
     if "device" in table:
         days = " to ".join(dict.fromkeys(day[:10] for day in (min(table["when"]), max(table["when"]))))
-        lines += ["", f"Measured on {'; '.join(sorted(table['device'].unique()))}; {days}."]
-    return "\n".join(lines)
+        text += f"\n\nMeasured on {'; '.join(sorted(table['device'].unique()))}; {days}."
+    return text
 
 
 def _cell(row: Mapping[str, object], column: str, unit: str) -> str:
@@ -111,11 +116,8 @@ def _cell(row: Mapping[str, object], column: str, unit: str) -> str:
         return value
     if pd.isna(value):
         return "–"
-    if low is None or pd.isna(low):
-        return bounds_text(Estimate(value, why="a count", unit=unit))
-    return bounds_text(
-        Estimate.bounded(value, low, high, how="measured once", unit=unit), decimals=None if unit else 2
-    )
+    estimate = Estimate.bounded(value, low, high, how="measured once", unit=unit)
+    return bounds_text(estimate, decimals=None if unit or pd.isna(low) else 2)
 
 
 # One for each table, for the lines of pages that ``suite`` fills.
@@ -173,27 +175,24 @@ def _of_device(number: int, device: str, rows: pd.DataFrame) -> str:
     verdict = (
         f"{len(slower)} of {len(rows)} are slower than their baseline" if len(slower) else "None is slower"
     )
-    lines = [
-        f"## {device}",
-        "",
-        f"{verdict}. Meanwhile {loads} program{'s' * (loads != '1')} wanted a core of this machine at once, "
-        "those measured among them.",
-        "",
-        unstored_figure(f"ratios-{number}", ratios_figure(rows, device)),
-        "",
-        "| task | baseline | times as fast | smallest to largest | repetitions | date | commit |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    cells = []
     for name, row in rows.iterrows():
         value, low, high = (number_text(row[part]) for part in ("value", "low", "high"))
         day = row["when"][:10].replace("-", "\N{NON-BREAKING HYPHEN}")
-        lines.append(
-            f"| {CONTESTS[name][0]} | {CONTESTS[name][1]} | {value} | {low} to {high} | "
-            f"{row['repetitions']} | {day} | `{row['commit'][:8]}` |"
-        )
+        measured = f"{low} to {high}", str(row["repetitions"]), day, f"`{row['commit'][:8]}`"
+        cells.append([*CONTESTS[name], value, *measured])
+    heads = "task", "baseline", "times as fast", "smallest to largest", "repetitions", "date", "commit"
     versions = "; ".join(dict.fromkeys(rows["versions"]))
     threads = ", ".join(map(str, sorted(set(rows["threads"]))))
-    return "\n".join([*lines, "", f"Threads: {threads}. Versions: {versions}."])
+    parts = [
+        f"## {device}",
+        f"{verdict}. Meanwhile {loads} program{'s' * (loads != '1')} wanted a core of this machine at once, "
+        "those measured among them.",
+        unstored_figure(f"ratios-{number}", ratios_figure(rows, device)),
+        markdown_table(heads, cells),
+        f"Threads: {threads}. Versions: {versions}.",
+    ]
+    return "\n\n".join(parts)
 
 
 def ratios_figure(rows: pd.DataFrame, device: str) -> Drawn:
