@@ -339,8 +339,8 @@ def explain_picture(
     """Write a page about one picture: emotions with calibrated probabilities, the filters that answered and
     to which pixels, and what may be concluded.
 
-    By the networks of the run; where none is named of the current one, or else of the reference. Those know
-    rendered faces, so where no run is named networks that learned photographs answer first.
+    By the networks of the run, or of the reference where none is named. Those know rendered faces, so where
+    no run is named networks that learned photographs answer first.
     """
     import warnings
 

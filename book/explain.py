@@ -74,17 +74,13 @@ class Explanation:
 
 
 def named_run(name: str | None) -> Run:
-    """The run called ``name``; where none is named the one that `ferbook run` was last called for, and the
-    reference where there is none. Raises RunStoreError.
+    """The run called ``name``; where none is named the reference, whose filters were tested, or where that is
+    not here the run that `ferbook run` was last called for. Raises RunStoreError.
     """
     if name is not None:
         return open_run(name)
-    try:
-        return current_run()
-    except RunStoreError:
-        if (reference := open_run(REFERENCE)).exists():
-            return reference
-        raise
+    reference = open_run(REFERENCE)
+    return reference if reference.exists() else current_run()
 
 
 def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], Detectors | None]:

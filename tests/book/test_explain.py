@@ -104,13 +104,13 @@ def run():
     return made
 
 
-def test_the_named_run_is_asked_then_the_current_one_then_the_reference():
+def test_the_named_run_explains_then_the_reference_then_the_last_one():
     with pytest.raises(RunStoreError, match="there is no run yet"):
         named_run(None)
-    begun("reference")
-    assert named_run(None).name == "reference"
     make_current(begun("b"))
-    assert named_run(None).name == "b" and named_run("a").name == "a"
+    assert named_run(None).name == "b"
+    begun("reference")
+    assert named_run(None).name == "reference" and named_run("b").name == "b"
 
 
 def test_a_run_without_a_network_and_one_of_other_faces_are_refused():
