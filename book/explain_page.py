@@ -36,7 +36,7 @@ def explanation_page(explanation: Explanation, photograph: PhotographAnswer | No
     return TEMPLATES.get_template("explain.html").render(
         vars(explanation),
         agreeing=int((explanation.probabilities.argmax(axis=1) == first.argmax()).sum()),
-        enlarged=enlarged(explanation.crop),
+        enlarged=magnified(explanation.crop),
         finest=FINEST,
         framed=None if explanation.window is None else _framed(explanation),
         photograph=photograph,
@@ -84,7 +84,7 @@ def _place(energy: np.ndarray) -> str:
     return f"{('upper', 'middle', 'lower')[row]} {('left', 'centre', 'right')[column]}"
 
 
-def enlarged(picture: np.ndarray) -> np.ndarray:
+def magnified(picture: np.ndarray) -> np.ndarray:
     """``picture`` (H, W) with each pixel ``ENLARGED`` times as wide and high."""
     return picture.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
 
@@ -94,5 +94,5 @@ def heated(crop: np.ndarray, energy: np.ndarray) -> np.ndarray:
     ``HEAT``.
     """
     share = np.sqrt(energy / (energy.max() or 1))
-    share, grey = (enlarged(each)[:, :, None] for each in (share, crop / 1.0))
+    share, grey = (magnified(each)[:, :, None] for each in (share, crop / 1.0))
     return np.round((1 - 0.85 * share) * (255 + 2 * grey) / 3 + 0.85 * share * HEAT).astype(np.uint8)

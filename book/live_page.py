@@ -99,7 +99,7 @@ def live(results: Mapping[str, ChapterResult]) -> str:
         learned, detectors = live_network()
     except FerError as fault:
         return f"The network of the reference, which computes here, is not stored: {html.escape(str(fault))}."
-    from book.explain_page import enlarged, heated
+    from book.explain_page import heated, magnified
     from fer_lib.look.deconvolution import project
     from fer_lib.look.responses import maximal_responses
     from fer_lib.train.controls import untrained_network
@@ -139,7 +139,7 @@ def live(results: Mapping[str, ChapterResult]) -> str:
         "down": DOWN * EYES_TO_LIPS / EYE_TO_EYE,
     }
     page = TEMPLATES.get_template("live.html").render(
-        face=webp_address(enlarged(face), **LOSSLESS),
+        face=webp_address(magnified(face), **LOSSLESS),
         heated=webp_address(heated(face, energy), **LOSSLESS),
         emotion=classes[probabilities.argmax()],
         probability=probabilities.max(),
