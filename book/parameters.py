@@ -57,16 +57,6 @@ FaceField = Annotated[
 
 MOST_SUBJECTS = 20_000
 
-SubjectsField = Annotated[
-    int, Field(ge=0, le=MOST_SUBJECTS, description="synthetic faces: number of people; 0 takes the set's own")
-]
-
-
-SizeField = Annotated[
-    int, Field(ge=0, le=256, multiple_of=8, description="side of a picture in pixels; 0 takes the set's own")
-]
-
-
 DropoutField = Annotated[
     float, Field(ge=0, lt=1, description="dropout on the dense layer's input (D); 0.5 in the papers")
 ]
@@ -144,8 +134,12 @@ class ChapterParameters(Parameters):
     """Whether its networks are trained on emotions, so that it cannot be about a set that never has any."""
 
     faces: FaceField = "lab"
-    subjects: SubjectsField = 0
-    size: SizeField = 48
+    subjects: int = Field(
+        0, ge=0, le=MOST_SUBJECTS, description="synthetic faces: number of people; 0 takes the set's own"
+    )
+    size: int = Field(
+        48, ge=0, le=256, multiple_of=8, description="side of a picture in pixels; 0 takes the set's own"
+    )
     face_seed: int = Field(0, ge=0, lt=2**31, description="synthetic faces: seed of people and pictures")
     seed: SeedField = 0
     device: DeviceField = "auto"

@@ -261,20 +261,11 @@ class Member:
 
     def trained_network(self, device: "torch.device | str" = "cpu") -> "TrainedNetwork":
         """The network on ``device`` with its record."""
-        from fer_lib.train.device import Precision
         from fer_lib.train.record import TrainedNetwork, TrainingRecord
 
-        record, settings = self.done(), self.population.settings
-        trained = TrainingRecord(
-            network=settings.network,
-            options=settings.options,
-            recipe=settings.recipe,
-            precision=Precision(**record["precision"]),
-            seed=self.seed,
-            classes=tuple(record["classes"]),
-            fold=0,
-            faces=settings.faces,
-        )
+        settings = {name: value for name, value in self.population.settings if name != "labels"}
+        own = {name: self.done()[name] for name in ("precision", "classes")}
+        trained = TrainingRecord(**settings, **own, seed=self.seed, fold=0)
         return TrainedNetwork(f"{self.population.name} {self.seed}", self.network().to(device), trained)
 
     def done(self) -> dict:
