@@ -1,10 +1,9 @@
 """What the page on FACS shows of the code and of a run: its units and its emotions."""
 
-import html
 from collections.abc import Mapping
 from contextlib import suppress
 
-from book.page_parts import markdown_table
+from book.page_parts import TEMPLATES, markdown_table
 from book.unit_faces import UnitPictures, unit_codes
 from ferbook.errors import RunStoreError
 from ferbook.store import ChapterResult
@@ -41,30 +40,11 @@ def emotions(results: Results) -> str:
 
 def units(results: Results) -> str:
     """A section of MyST for each unit: its name, muscle and appearance, and what it does to a face."""
-    pictures, codes, parts = None, unit_codes(), []
+    pictures, codes, rows = None, unit_codes(), []
     with suppress(KeyError, RunStoreError):
         pictures = results["faces"].artefact("switchboard", UnitPictures)
-        sheet = f'url("data:image/webp;base64,{pictures.sheet}")'
-        edge = f"calc(var(--side) * {pictures.columns})"
-        parts.append(f"<style>.facs-tile{{background-image:{sheet};background-size:{edge}}}</style>")
     for place, (au, unit) in enumerate(ACTION_UNITS.items()):
-        tiles = ""
-        if pictures:
-            numbers = (0, "at rest"), (codes.index({au: "E"}), f"with {au} in full")
-            numbers += ((len(codes) + place, "what it changes"),)
-            tiles = "".join(_tile(pictures, number, f"A face {what}") for number, what in numbers)
-        about = f"<b>{html.escape(_upper(unit.name))}</b>: {html.escape(unit.appearance)}."
-        muscle = f"<i>{html.escape(_upper(unit.muscle))}.</i>"
-        parts.append(f'### {au}\n\n<div class="facs-unit">{tiles}<p>{about} {muscle}</p></div>')
-    return "\n\n".join(parts)
-
-
-def _tile(pictures: UnitPictures, number: int, alt: str) -> str:
-    """One picture of the sheet."""
-    row, column = divmod(number, pictures.columns)
-    place = f"--row:{row};--column:{column}"
-    return f'<span class="facs-tile" role="img" aria-label="{html.escape(alt)}" style="{place}"></span>'
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
+        alone, change = codes.index({au: "E"}), len(codes) + place
+        tiles = (0, "at rest"), (alone, f"with {au} in full"), (change, "what it changes")
+        rows.append((au, unit, tiles))
+    return TEMPLATES.get_template("facs.html").render(pictures=pictures, units=rows).strip()

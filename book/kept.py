@@ -47,7 +47,9 @@ class Part:
 
 
 KEPT_PARTS = {
-    "units": Part("book.facs_page", "units", ("faces",), ("../synthetic_faces/facs.py",), own=True),
+    "units": Part(
+        "book.facs_page", "units", ("faces",), ("facs.html", "../synthetic_faces/facs.py"), own=True
+    ),
     "emotions": Part("book.facs_page", "emotions", files=("../synthetic_faces/expressions.py",)),
     "live": Part("book.live_page", "live", ("training", "au_verification"), ("live.html", "photographs.csv")),
     "baselines": Part("book.evaluation", "baselines_page", files=("judge.csv",)),

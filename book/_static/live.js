@@ -5,9 +5,7 @@
   const { node, unitControls, computing } = globalThis.suite;
   const board = document.getElementById("live");
   const packed = document.getElementById("live-data");
-  if (!board || !packed) {
-    return;
-  }
+  if (!board || !packed) return;
   const data = JSON.parse(packed.textContent);
   const still = board.cloneNode(true); /* what stands there again where the network cannot compute */
   still.append("This browser cannot unpack the network, so that only the still picture stands here.");
@@ -34,16 +32,12 @@
     let [busy, next] = [false, null];
     const ask = (asked) => {
       [next, busy] = [busy ? asked : null, true];
-      if (!next) {
-        worker.postMessage(asked);
-      }
+      if (!next) worker.postMessage(asked);
     };
     worker.addEventListener("message", ({ data: told }) => {
       heard(told);
       busy = !told.projection;
-      if (!busy && next) {
-        ask(next);
-      }
+      if (!busy && next) ask(next);
     });
     worker.addEventListener("error", unable);
     return ask;
@@ -74,9 +68,7 @@
         const found = [];
         for (let k = Math.floor(centre - reach); k < centre + reach; k++) {
           const weight = 1 - Math.abs(k + 0.5 - centre) / reach;
-          if (weight > 0) {
-            found.push([Math.min(Math.max(k, 0), most - 1), weight]);
-          }
+          if (weight > 0) found.push([Math.min(Math.max(k, 0), most - 1), weight]);
         }
         const sum = found.reduce((total, [, weight]) => total + weight, 0);
         return found.map(([k, weight]) => [k, weight / sum]);
@@ -85,9 +77,7 @@
     const mixed = (weighted, value) => weighted.reduce((total, [k, weight]) => total + weight * value(k), 0);
     const rows = new Map();
     const row = (y) => {
-      if (!rows.has(y)) {
-        rows.set(y, across.map((each) => mixed(each, (x) => luma(rgba, y * width + x))));
-      }
+      if (!rows.has(y)) rows.set(y, across.map((each) => mixed(each, (x) => luma(rgba, y * width + x))));
       return rows.get(y);
     };
     const out = new Uint8Array(SIDE * SIDE);
@@ -241,9 +231,7 @@
 
     function verdictOf(filter) {
       const told = data.verdicts[filter];
-      if (!told) {
-        return "It is not assigned to a unit.";
-      }
+      if (!told) return "It is not assigned to a unit.";
       const [au, mover] = told;
       const name = data.names[au] ? `${au}, ${data.names[au]}` : au;
       if (au === mover) {
@@ -274,9 +262,7 @@
     function brush(x, y) {
       for (let v = -REACH; v <= REACH; v++) {
         for (let u = -REACH; u <= REACH; u++) {
-          if (x + u >= 0 && x + u < SIDE && y + v >= 0 && y + v < SIDE) {
-            brushed[(y + v) * SIDE + x + u] = 1;
-          }
+          if (x + u >= 0 && x + u < SIDE && y + v >= 0 && y + v < SIDE) brushed[(y + v) * SIDE + x + u] = 1;
         }
       }
       ask();
@@ -292,9 +278,7 @@
     }
 
     function stroke(event) {
-      if (event.type === "pointerdown") {
-        face.setPointerCapture(event.pointerId);
-      }
+      if (event.type === "pointerdown") face.setPointerCapture(event.pointerId);
       if (event.buttons) {
         cursor.shown = false;
         const { x, y } = place(event, face);
@@ -305,9 +289,7 @@
     face.addEventListener("pointermove", stroke);
     /* Moves a cross by the arrow keys; says whether the key was one. */
     function moved(event, at, step, canvas) {
-      if (event.altKey || event.ctrlKey || event.metaKey) {
-        return false;
-      }
+      if (event.altKey || event.ctrlKey || event.metaKey) return false;
       const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
       if (by) {
         at.x = Math.min(Math.max(at.x + step * by[0], 0), canvas.width - 1);
@@ -355,8 +337,7 @@
       const size = [width, height].map((each) => Math.max(1, Math.round(each * shrink)));
       own = { ...drawn(source, ...size), eyes: [], cross: { x: size[0] / 2, y: size[1] / 2 } };
       [canvas.width, canvas.height] = size;
-      const view = Math.min(1, 480 / Math.max(...size));
-      own.view = view;
+      own.view = Math.min(1, 480 / Math.max(...size));
       find(".framing").hidden = canvas.hidden = false;
       show();
       say("No eyes are marked yet: click the middle of one eye, then of the other.");
@@ -389,9 +370,7 @@
     });
 
     async function read(file) {
-      if (!file) {
-        return;
-      }
+      if (!file) return;
       stopCamera();
       try {
         const image = await createImageBitmap(file, { imageOrientation: "from-image" });
