@@ -43,14 +43,16 @@ _COLUMNS = 23
 _CONVOLUTIONS = ("conv1", "conv2", "conv3")
 
 
-def live_network() -> "tuple[TrainedNetwork, Detectors]":
-    """The first network of the run ``reference``, and the detectors among its filters. Raises RunStoreError
-    where it is not stored, or is of another structure than the page can compute.
+def live_network() -> "tuple[TrainedNetwork, dict[str, torch.Tensor], Detectors]":
+    """The first network of the run ``reference``, the ``compacted`` first weights of the same structure, and
+    the detectors among the network's filters. Raises RunStoreError where it is not stored, or is of another
+    structure than the page can compute.
     """
     run = open_run(REFERENCE)
     run.record()  # before heavy imports
     from book.explain import networks_of
     from fer_lib.nets.zero_bias import ZeroBiasCNN
+    from fer_lib.train.controls import untrained_network
 
     networks, detectors = networks_of(run, "cpu")
     model = networks[0].model
@@ -58,7 +60,7 @@ def live_network() -> "tuple[TrainedNetwork, Detectors]":
         raise RunStoreError(f"run {run.name!r} has no results on what its filters detect")
     if not isinstance(model, ZeroBiasCNN) or model.arguments["bias"] or detectors.layer != "relu3":
         raise RunStoreError(f"run {run.name!r} is about {type(model).__name__}, not the zero-bias network")
-    return networks[0], detectors
+    return networks[0], _in_five_bits(untrained_network(model, seed=0)), detectors
 
 
 def _in_five_bits(model: "ZeroBiasCNN") -> dict[str, "torch.Tensor"]:
@@ -96,18 +98,16 @@ def live(results: Mapping[str, ChapterResult]) -> str:
     sentence that says so.
     """
     try:
-        learned, detectors = live_network()
+        learned, untrained, detectors = live_network()
     except FerError as fault:
         return f"The network of the reference, which computes here, is not stored: {html.escape(str(fault))}."
     from book.explain_page import heated, magnified
     from fer_lib.look.deconvolution import project
     from fer_lib.look.responses import maximal_responses
-    from fer_lib.train.controls import untrained_network
     from fer_lib.train.predict import as_faces, predict
     from fer_lib.train.weights import compacted
 
     model, layer, classes = learned.model, detectors.layer, learned.record.classes
-    untrained = _in_five_bits(untrained_network(model, seed=0))
     faces = unit_faces(model.arguments["size"])
     verdicts: list[list[str] | None] = [None] * model.conv3.out_channels
     for each in detectors.filters:

@@ -143,7 +143,7 @@ def asked(tab, pixels, filters, taught=True):
 def test_logits_answers_and_projections_are_those_of_torch(tab, told, faces):
     pixels, filters = faces.pixels[:FACES], np.arange(FACES) % 256
     logits, maxima, projections = asked(tab, pixels, filters)
-    model = told.learned.model
+    model = told[0].model
     with torch.no_grad():
         expected = model(torch.from_numpy(pixels[:, None] / np.float32(255)))
     assert np.abs(logits - expected.numpy()).max() < CLOSE
@@ -159,8 +159,8 @@ def test_logits_answers_and_projections_are_those_of_torch(tab, told, faces):
 def test_the_untrained_network_is_that_of_torch_too(tab, told, faces):
     pixels, filters = faces.pixels[:340:17], np.arange(20) * 12
     _, maxima, projections = asked(tab, pixels, filters, taught=False)
-    model = copy.deepcopy(told.learned.model)
-    model.load_state_dict(widened(told.untrained))
+    model, untrained = copy.deepcopy(told[0].model), told[1]
+    model.load_state_dict(widened(untrained))
     below = project(model, "relu3", pixels, np.arange(20), filters)
     assert np.abs(maxima[np.arange(20), filters] - below.responses).max() < CLOSE
     assert np.abs(projections - below.whole().reshape(20, -1)).max() < CLOSE
