@@ -30,12 +30,12 @@ from synthetic_faces.render import Renderer
 from tests.ferbook.clones import Clone
 
 CLASSES = ("neutral", "happiness")
+# Markers of tests whose need every Linux can install: that they were skipped is no success.
 GUARDS = {"isolation", "browser", "cluster", "system_package"}
-"""Markers of tests whose need every Linux can install: that they were skipped is no success."""
+# Variable of the environment: a folder for what calls of pytest on one commit make once, as .ci/run does.
 SHARED = "FERBOOK_TESTS_SHARE"
-"""Variable of the environment: a folder for what calls of pytest on one commit make once, as .ci/run does."""
+# What stands in the reason where no package would help.
 CANNOT_BE_HAD = ("only root can", "needs root", "root's own cluster", "npm cannot fetch it here")
-"""What stands in the reason where no package would help."""
 
 
 def pytest_addoption(parser):

@@ -6,8 +6,8 @@ from ..conftest import make_clone
 
 pytestmark = pytest.mark.whole_suite
 
+# The chapter that is executed soonest.
 CHAPTER = "structure_and_loss"
-"""The chapter that is executed soonest."""
 
 
 def test_a_chapter_that_was_run_is_up_to_date_and_checked(tmp_path):

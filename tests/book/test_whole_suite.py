@@ -18,8 +18,8 @@ from tests.book.test_notebooks import warnings_on
 
 pytestmark = [pytest.mark.whole_suite, pytest.mark.slow]
 
+# Chapters that are executed soonest.
 QUICK = ("structure_and_loss", "transfer")
-"""Chapters that are executed soonest."""
 EXACT = r"\((\d+) metrics, (\d+) of them to the last digit"
 
 chapters = pytest.mark.parametrize("chapter", known_chapters().values(), ids=list(known_chapters()))
@@ -39,12 +39,9 @@ def test_a_chapter_leaves_everything_the_store_promises(smoke_clone, chapter):
     stored = (folder / f"{chapter.name}.ipynb").read_text()
     assert str(smoke_clone.root) not in stored and "site-packages" not in stored, "a machine's path is stored"
     metrics = json.loads((folder / "metrics.json").read_text())
-    # A degree takes networks that were taught units, and these read larger pictures.
     # A degree, and what stored networks score, take networks that read pictures of this size.
-    own = {
-        key for key in chapter.key_metrics if not key.endswith("_degree") and not key.startswith("stored_")
-    }
-    assert own <= set(metrics)
+    stored = {key for key in chapter.key_metrics if key.endswith("_degree") or key.startswith("stored_")}
+    assert {*chapter.key_metrics} - stored <= set(metrics)
     for name, metric in metrics.items():
         if metric.get("low") is not None:
             assert metric["low"] <= metric["value"] <= metric["high"], name
@@ -74,9 +71,8 @@ def test_a_page_shows_numbers_figures_and_provenance(smoke_clone, built, chapter
     assert "Provenance" in page
     text = " ".join(re.sub("<[^>]+>", " ", page).split())
     assert f"ferbook run {chapter.name} --profile smoke" in text
-    assert page.count("<figure") >= len(
-        json.loads((smoke_clone.result("smoke", chapter.name) / "record.json").read_text())["figures"]
-    )
+    record = json.loads((smoke_clone.result("smoke", chapter.name) / "record.json").read_text())
+    assert page.count("<figure") >= len(record["figures"])
     assert "np.float64" not in page
 
 
