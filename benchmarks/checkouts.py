@@ -22,8 +22,8 @@ import psutil
 from contest import COMMIT, machine, options, print_ratio
 from ferbook import paths
 
+# Share of the processors that may be at work when a turn begins.
 IDLE = 0.1
-"""Share of the processors that may be at work when a turn begins."""
 
 
 def two_commits(other: str) -> dict[str, str]:

@@ -22,14 +22,14 @@ from ferbook.environment import git_commit, now
 from ferbook.files import write_atomically
 
 SEED = 0
+# Elapsed and processor time; other programs disturb the latter less. With one thread; waiting counts.
 CLOCKS = {"passed": time.perf_counter, "processor": time.process_time}
-"""Elapsed and processor time; other programs disturb the latter less. With one thread; waiting counts."""
 
+# With fewer turns the range says little.
 LEAST_TURNS = 5
-"""With fewer turns the range says little."""
 
+# As the benchmark began: storing a row may change the checkout.
 COMMIT = git_commit()
-"""As the benchmark began: storing a row may change the checkout."""
 
 Contestants = Mapping[str, Callable[[], object]]
 

@@ -29,8 +29,8 @@ from fer_lib.aus.association import KL_BINS, PSEUDO_COUNT, bin_codes, statistic
 from fer_lib.aus.nulls import blocks_of, permutation_null
 from fer_lib.aus.presence import Presence
 
+# From a filter and the pictures that show the action unit, bool (N,), to the measure.
 Loop = Callable[[int, np.ndarray], float]
-"""From a filter and the pictures that show the action unit, bool (N,), to the measure."""
 
 
 def invented(people: int, aus: int, filters: int) -> tuple[np.ndarray, Presence]:

@@ -51,11 +51,11 @@ ONE_EPOCH = TrainingRecipe(epochs=1, batch_size=64, lr=0.001, schedule="constant
 AUGMENTATION = AUGMENTATIONS[ONE_EPOCH.augment]
 BF16_CHANNELS_LAST = Precision("bf16", channels_last=True)
 FP32_CONTIGUOUS = Precision("fp32", channels_last=False)
+# By the number format that is chosen, what it is held against.
 OTHER_FORMAT = {"fp32": BF16_CHANNELS_LAST, "bf16": Precision("fp32", channels_last=True)}
-"""By the number format that is chosen, what it is held against."""
 WORKERS = 2
+# Passes of the loaders in one turn: a pass of ours takes milliseconds.
 LOADED = 20
-"""Passes of the loaders in one turn: a pass of ours takes milliseconds."""
 
 
 def seeded_network(faces: FaceSet) -> nn.Module:

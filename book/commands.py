@@ -53,8 +53,8 @@ ClipFrames = Annotated[
 ]
 
 
+# Of `ferbook explain`: the networks' answers, what they say of known faces, photographs, the page.
 EXPLAINED_PARTS, EXPLAINED_SECONDS = 4, 20
-"""Of `ferbook explain`: the networks' answers, what they say of known faces, photographs, the page."""
 
 
 def print_left_out(faces: "FaceSet") -> None:

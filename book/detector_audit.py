@@ -24,8 +24,8 @@ from synthetic_faces.assets import CREDIT
 from synthetic_faces.facs import AUS
 from synthetic_faces.stimuli import render_stimuli, stimuli_table
 
+# What lies in a folder of stimuli; a detector may see the first two.
 PICTURES, TABLE, TRUTH_FILE, LICENCE_FILE = "pictures", "faces.csv", "truth.csv", "LICENCE.txt"
-"""What lies in a folder of stimuli; a detector may see the first two."""
 
 LICENCE_TEXT = """These people do not exist. The pictures are rendered and free to share: CC0 1.0.
 {credit}
@@ -33,58 +33,58 @@ Made by: ferbook detector stimuli OUT --people {people} --seed {seed} --size {si
 Show a detector the folder "pictures" only; truth.csv says what is in them.
 """
 
+# Where OpenFace 3 writes eight numbers as one text, ``[[…]]``.
 OPENFACE_3_COLUMN = "action_units"
-"""Where OpenFace 3 writes eight numbers as one text, ``[[…]]``."""
 
+# What the eight are called here: the units of DISFA, which OpenFace 3 does not name.
 OPENFACE_3 = [f"AU{number} - {OPENFACE_3_COLUMN}" for number in (1, 2, 4, 6, 9, 12, 25, 26)]
-"""What the eight are called here: the units of DISFA, which OpenFace 3 does not name."""
 
+# py-feat (``AU01``), OpenFace 2 (``AU01_r``, ``AU01_c``), LibreFace (``au_1_intensity``, ``au_1``), PyAFAR
+# (``Occ_au_1``, ``Int_au_6``), FaceReader (``Action Unit 01 - Inner Brow Raiser``), iMotions (``AU1
+# Evidence``), and sides as people write them (``AU12_L``, ``AU12R``).
 COLUMN = re.compile(
     r"(?:(occ|int)_)?(?:au|action unit)[_ ]?0*(\d+)"
     r"(?:[_ ]?(left|right|l|r)|[_ ](c|intensity|evidence)| - (?!.*(?:left|right)).+)?",
     re.IGNORECASE,
 )
-"""py-feat (``AU01``), OpenFace 2 (``AU01_r``, ``AU01_c``), LibreFace (``au_1_intensity``, ``au_1``), PyAFAR
-(``Occ_au_1``, ``Int_au_6``), FaceReader (``Action Unit 01 - Inner Brow Raiser``), iMotions (``AU1
-Evidence``), and sides as people write them (``AU12_L``, ``AU12R``)."""
 
 LIKE_UNIT = re.compile(r"(?:(?:occ|int)_)?(?:au|action unit)[_ ]?\d", re.IGNORECASE)
 
+# What a mapping says of a column: ``AU12``, ``AU12 left``, ``AU12 of 5``, where 5 is its full strength.
 MEANT = re.compile(r"(AU\d+)(?: (left|right))?(?: of (\d+(?:\.\d+)?))?")
-"""What a mapping says of a column: ``AU12``, ``AU12 left``, ``AU12 of 5``, where 5 is its full strength."""
 
+# Columns by which one of several faces is taken.
 SURE = ("facescore", "confidence", "success")
-"""Columns by which one of several faces is taken."""
 
+# Columns that number the faces of a picture.
 FACE_NUMBERS = ("face", "face_id", "face_idx", "face_index", "person_id")
-"""Columns that number the faces of a picture."""
 
+# Columns that number the pictures, where none names them.
 FRAMES = ("frame", "frame_idx", "frame_index")
-"""Columns that number the pictures, where none names them."""
 
 SPECIAL = (*SURE, *FACE_NUMBERS, *FRAMES)
 
+# Columns of our own, called as none of a table: a row's picture, and whether no face was found.
 PICTURE_NUMBER, FACELESS = " place", " failed"
-"""Columns of our own, called as none of a table: a row's picture, and whether no face was found."""
 
+# What a column ``success`` may say of a row: 0 or false, where no face was found.
 SUCCESS = re.compile(r"(?:true|false|\d+(?:[.,]\d*)?)?", re.IGNORECASE)
-"""What a column ``success`` may say of a row: 0 or false, where no face was found."""
 
+# A number, or nothing. ``00012`` is none: so a picture may be called.
 NUMBER = re.compile(r"[-+]?(?:0|[1-9]\d*)?(?:[.,]\d*)?(?:e[-+]?\d+)?|nan|true|false", re.IGNORECASE)
-"""A number, or nothing. ``00012`` is none: so a picture may be called."""
 
+# Intensities of FACS, of 5.
 FACS_LETTERS = {"notactive": "0", "a": "1", "b": "2", "c": "3", "d": "4", "e": "5"}
-"""Intensities of FACS, of 5."""
 
+# Full strength -> what the largest values must exceed for it, and its name.
 FULL_STRENGTHS = {1.0: (0.0, "0 to 1"), 5.0: (2.0, "0 to 5"), 100.0: (20.0, "per cent")}
-"""Full strength -> what the largest values must exceed for it, and its name."""
 
+# Times the full strength, beyond which a value is none of a scale; proportion of a column's values that must
+# name stimuli, or it names no pictures.
 SLACK, NEARLY = 1.1, 0.9
-"""Times the full strength, beyond which a value is none of a scale; proportion of a column's values that must
-name stimuli, or it names no pictures."""
 
+# Bytes of a table of detections; lines in which it must have begun.
 LARGEST, PEEK = 2**28, 40
-"""Bytes of a table of detections; lines in which it must have begun."""
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,10 @@ from synthetic_faces.expressions import EMOTIONS
 from synthetic_faces.facs import ACTION_UNITS, AUS, SIDED
 from synthetic_faces.stimuli import CHANGES, DOSES, TOGETHER
 
+# What ``ferbook detector audit --json`` found of some detectors, committed.
 TRIED = Path(__file__).with_name("detectors.csv")
-"""What ``ferbook detector audit --json`` found of some detectors, committed."""
 
+# What the page says of a fault.
 FAULTS = {
     "bias": "{about} raises most outputs, also those that have nothing to do with it{smile}",
     "columns shuffled": "the columns seem shuffled: {about}",
@@ -34,7 +35,6 @@ FAULTS = {
     "rises at rest": "{about}: more at rest, though nothing is shown ({output})",
     "falls at rest": "{about}: less at rest, though nothing is shown ({output})",
 }
-"""What the page says of a fault."""
 
 
 def fault_text(fault: Finding) -> str:

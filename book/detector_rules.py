@@ -54,16 +54,16 @@ from ferbook.estimate import Estimate
 from synthetic_faces.facs import AUS
 from synthetic_faces.stimuli import CHANGED_UNITS, CHANGES, DOSES
 
+# What the rules above call large, faint, early, many, silent and strong.
 LARGE, FAINT_EFFECT, EARLY, MANY, SILENT_BELOW, STRONG = 0.25, 0.5, 0.75, 0.1, 0.01, 0.5
-"""What the rules above call large, faint, early, many, silent and strong."""
 
 MIDDLE, HIGH = slice(1, 3), slice(3, None)
 
+# Units that look alike or go along (FACS: jaws that drop part the lips, a smile lifts the cheeks).
 LOOK_ALIKE = "1 2, 4 9, 6 7, 6 12, 7 43, 9 10, 12 14, 14 20, 16 25, 18 22, 23 24, 23 28, 24 28, 25 26, 26 27"
-"""Units that look alike or go along (FACS: jaws that drop part the lips, a smile lifts the cheeks)."""
 
+# Units that raise the output of the second of the pair, which does not raise theirs.
 BESIDES = "9 6, 10 25, 22 25, 27 25"
-"""Units that raise the output of the second of the pair, which does not raise theirs."""
 
 GO_ALONG = {tuple(f"AU{unit}" for unit in pair.split()) for pair in f"{LOOK_ALIKE}, {BESIDES}".split(", ")}
 GO_ALONG |= {tuple(f"AU{unit}" for unit in pair.split()[::-1]) for pair in LOOK_ALIKE.split(", ")}

@@ -41,33 +41,33 @@ from ferbook.steps import steps, time_text
 from ferbook.store import ChapterResult
 from synthetic_faces.facs import AUS
 
+# Networks and faces of the benchmark.
 POPULATION, FACES = "emotions", "lab"
-"""Networks and faces of the benchmark."""
 
+# Arguments of ``explain``.
 ARGUMENTS = ("network", "layer", "pictures", "rows", "filters", "positions")
-"""Arguments of ``explain``."""
 
+# Scores of where a map lies, in a separate table.
 WHERE = ("concentration", "pointing", "iou", "right_unit")
-"""Scores of where a map lies, in a separate table."""
 
+# Scores by table.
 SCORE_TABLES = WHERE, tuple(name for name in MAP_SCORES if name not in WHERE)
-"""Scores by table."""
 
+# Registered controls: their maps know nothing of a network.
 CONTROL_METHODS = ("edges", "field", "field_edges", "centre", "random")
-"""Registered controls: their maps know nothing of a network."""
 
+# Scores of the registered methods, committed.
 BASELINES_FILE = Path(__file__).with_name("judge.csv")
-"""Scores of the registered methods, committed."""
 
+# Columns of it that make an estimate; what the estimate does not have is empty.
 ESTIMATE_COLUMNS = ["value", "low", "high", "n", "how", "why", "unit"]
-"""Columns of it that make an estimate; what the estimate does not have is empty."""
 
+# Maps for each neuron.
 MAPS = 4
-"""Maps for each neuron."""
 
+# Seconds that all maps may take, estimated from ``FEW_MAPS``; else neurons are sampled, at least
+# ``FEWEST_NEURONS``.
 LONGEST_BENCHMARK, FEWEST_NEURONS, FEW_MAPS = 100.0, 50, 4
-"""Seconds that all maps may take, estimated from ``FEW_MAPS``; else neurons are sampled, at least
-``FEWEST_NEURONS``."""
 
 Log = Callable[[str], None]
 Estimates = Mapping[str, Estimate]
@@ -176,8 +176,8 @@ def sampled_benchmarks(
     return sampled
 
 
+# Fields of a benchmark with a value for each neuron.
 AT = ("rows", "filters", "positions")
-"""Fields of a benchmark with a value for each neuron."""
 
 
 def seconds_of(method: Explainer, benchmark: MapBenchmark) -> float:

@@ -23,8 +23,8 @@ from ferbook.errors import DataError, RunStoreError
 from ferbook.steps import Advance
 from ferbook.store import REFERENCE, ChapterResult, Run, current_run, open_run
 
+# Filters whose projections are shown, those with the largest response, as Khorrami et al. 2015 chose.
 STRONGEST = 8
-"""Filters whose projections are shown, those with the largest response, as Khorrami et al. 2015 chose."""
 
 
 @dataclass(frozen=True)

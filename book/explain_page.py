@@ -13,20 +13,20 @@ from book.yardstick import USUAL
 from ferbook.text import number_text
 from synthetic_faces.facs import ACTION_UNITS
 
+# Vermilion of Okabe and Ito, as in the atlas of filters.
 HEAT = np.array([0xD5, 0x5E, 0x00])
-"""Vermilion of Okabe and Ito, as in the atlas of filters."""
 
+# Pixels of the longer side at which the whole picture is shown.
 _LONGEST = 640
-"""Pixels of the longer side at which the whole picture is shown."""
 
+# Pixels of the page for each pixel of the network's picture.
 ENLARGED = 4
-"""Pixels of the page for each pixel of the network's picture."""
 
+# A probability nearer to 0 or 1 than this is shown as this.
 FINEST = 0.001
-"""A probability nearer to 0 or 1 than this is shown as this."""
 
+# Probability below which all other emotions together are likelier than the first.
 UNDECIDED = 0.5
-"""Probability below which all other emotions together are likelier than the first."""
 
 
 def explanation_page(explanation: Explanation, photograph: PhotographAnswer | None = None) -> str:

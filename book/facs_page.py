@@ -12,6 +12,7 @@ from synthetic_faces.facs import ACTION_UNITS
 
 Results = Mapping[str, ChapterResult]
 
+# Units of each emotion by Du, Tao & Martinez (PNAS 2014, table 1), as remembered; shares are of people.
 PUBLISHED = {
     "anger": "4, 7, 24; 17 in 52 %, 23 in 29 %, 10 in 26 %",
     "contempt": "",
@@ -21,7 +22,6 @@ PUBLISHED = {
     "sadness": "4, 15; 17 in 67 %, 1 in 60 %, 6 in 50 %",
     "surprise": "1, 2, 25, 26; 5 in 66 %",
 }
-"""Units of each emotion by Du, Tao & Martinez (PNAS 2014, table 1), as remembered; shares are of people."""
 
 
 def emotions(results: Results) -> str:

@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from fer_lib.nets.zero_bias import ZeroBiasCNN
     from fer_lib.train.record import TrainedNetwork
 
+# Units of the face at the start, to which no emotion is certain; without scripts the only face.
 STARTING_FACE = {"AU1": "E", "AU4": "A"}
-"""Units of the face at the start, to which no emotion is certain; without scripts the only face."""
 
+# To multiples of this the untrained network's 8-bit weights are rounded: they are drawn by lot, so that 5
+# bits do as well, and take half the space.
 COARSE = 8
-"""To multiples of this the untrained network's 8-bit weights are rounded: they are drawn by lot, so that 5
-bits do as well, and take half the space."""
 
+# How pictures are stored that are computed with or compared by eye.
 LOSSLESS = {"lossless": True, "quality": 100, "method": 6}
-"""How pictures are stored that are computed with or compared by eye."""
 
 _COLUMNS = 23
 

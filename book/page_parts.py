@@ -41,16 +41,18 @@ def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([next(lines), "|---" * len(heads) + "|", *lines])
 
 
+# The HTML files next to this file.
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
 )
-"""The HTML files next to this file."""
 
 TEMPLATES.filters |= {"bounds": bounds_text, "number": number_text, "webp": webp_address}
 
+# Name of a CSV -> column -> its heading, and the unit of its numbers (``ferbook.text.number_text``). Bounds
+# are in ``<column>_low`` and ``<column>_high``; ``device`` and ``when`` say where and when it was measured.
 TABLES = {
     "costs": {
         "what": ("what", ""),
@@ -90,9 +92,6 @@ TABLES = {
         "carries_over": ("carries over", ""),
     },
 }
-"""Name of a CSV -> column -> its heading, and the unit of its numbers (``ferbook.text.number_text``). Bounds
-are in ``<column>_low`` and ``<column>_high``; ``device`` and ``when`` say where and when it was measured.
-"""
 
 
 def csv_table(name: str, results: Mapping[str, ChapterResult]) -> str:
@@ -124,9 +123,10 @@ def _cell(row: Mapping[str, object], column: str, unit: str) -> str:
 costs, frontier, layouts, real_units = (partial(csv_table, name) for name in TABLES)
 
 
+# The ratios of ``make bench``, one row per ratio and device.
 KEPT_RATIOS = Path(__file__).with_name("benchmarks.csv")
-"""The ratios of ``make bench``, one row per ratio and device."""
 
+# ``benchmark.ratio`` -> the task, and its baseline.
 CONTESTS = {
     "nulls.auroc_scipy": ("null of AUROC", "SciPy, call by call"),
     "nulls.auroc_numpy": ("null of AUROC", "NumPy, ranks once"),
@@ -149,7 +149,6 @@ CONTESTS = {
     "sweep.workers": ("a sweep, two workers", "one worker"),
     "checkouts.make book": ("make book from a bare clone", "28 November's"),
 }
-"""``benchmark.ratio`` -> the task, and its baseline."""
 
 
 def benchmarks_text(results: Mapping[str, ChapterResult]) -> str:
@@ -221,8 +220,8 @@ def ratios_figure(rows: pd.DataFrame, device: str) -> Drawn:
 
 FINDINGS = Path(__file__).parents[1] / "findings"
 
+# How the sentences of a comment begin, in order, after what it is about.
 COMMENT_PARTS = ("One would guess", "What happens", "Source", "Why it matters")
-"""How the sentences of a comment begin, in order, after what it is about."""
 
 
 def finding_parts(script: str) -> list[str]:

@@ -38,11 +38,11 @@ class CheckedText:
         return text
 
 
+# The name of a face set. Whether your set is there is tested before a run, as for a real one.
 FACE_NAME = CheckedText(
     " | ".join(get_args(FaceSource)) + " | the folder of your own faces.csv below FER_DATA",
     lambda name: name in get_args(FaceSource) or may_be_own(name),
 )
-"""The name of a face set. Whether your set is there is tested before a run, as for a real one."""
 
 FaceField = Annotated[
     str,
@@ -116,6 +116,7 @@ def on_fer2013(profile: str, values: object) -> dict[tuple[str, str], Any]:
     return {(profile, "fer2013"): values, (profile, "ferplus"): values}
 
 
+# What the profiles change for all chapters.
 EVERY_CHAPTER: Profiles = {
     "smoke": {"subjects": 24, "size": 32},
     "paper": {"size": 96},
@@ -124,14 +125,13 @@ EVERY_CHAPTER: Profiles = {
     **on_fer2013("paper", {"size": 48}),
     ("smoke", "tfd"): {"size": 48},
 }
-"""What the profiles change for all chapters."""
 
 
 class ChapterParameters(Parameters):
     """What every chapter takes: which faces, which seed, which device."""
 
+    # Whether its networks are trained on emotions, so that it cannot be about a set that never has any.
     needs_emotions: ClassVar[bool] = False
-    """Whether its networks are trained on emotions, so that it cannot be about a set that never has any."""
 
     faces: FaceField = "lab"
     subjects: int = Field(
@@ -213,9 +213,9 @@ class NetworkParameters(ChapterParameters):
         return (self.population,) if self.population else ()
 
 
+# Face seeds whose people an earlier reference, or a trial of one, evaluated: a new reference that evaluated
+# them again would confirm what was chosen on them.
 EARLIER_EVAL_SEEDS = frozenset({1, 2, 3, 11, 40, 41, 4242, 4711})
-"""Face seeds whose people an earlier reference, or a trial of one, evaluated: a new reference that evaluated
-them again would confirm what was chosen on them."""
 
 
 def _are_pairs(text: str) -> bool:
@@ -224,10 +224,10 @@ def _are_pairs(text: str) -> bool:
     return all(len(pair) == 2 for pair in pairs) and len(set(names)) == len(names) and all(names)
 
 
+# Populations that are measured, each with its ceiling.
 ROLE_PAIRS = CheckedText(
     "pairs of populations, each measured:ceiling, separated by commas, as in emotions:units", _are_pairs
 )
-"""Populations that are measured, each with its ceiling."""
 
 
 class RoleParameters(NetworkParameters):
@@ -320,10 +320,10 @@ class RecipeParameters(TrainingRecipe, ChapterParameters):
     """What a chapter that trains classifiers takes, which is a recipe."""
 
     needs_emotions: ClassVar[bool] = True
+    # Fields that say how a network is trained: unused where stored networks are evaluated.
     training_fields: ClassVar[frozenset[str]] = frozenset(
         {*TrainingRecipe.model_fields, "dropout", "precision"}
     )
-    """Fields that say how a network is trained: unused where stored networks are evaluated."""
 
     dropout: DropoutField = 0.5
     precision: PrecisionField = "auto"

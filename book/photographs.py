@@ -18,12 +18,12 @@ from ferbook.estimate import Estimate
 if TYPE_CHECKING:
     from fer_lib.train.record import TrainedNetwork
 
+# The population that learned people's photographs.
 PHOTOGRAPH_POPULATION = "photographs_zero_bias"
-"""The population that learned people's photographs."""
 
+# ``network``, ``faces`` that it was evaluated on, how many ``pictures`` these are, and which proportion of
+# them it classified correctly: ``accuracy`` with the bounds ``low`` and ``high`` over pictures. Committed.
 WORTH_FILE = Path(__file__).with_suffix(".csv")
-"""``network``, ``faces`` that it was evaluated on, how many ``pictures`` these are, and which proportion of
-them it classified correctly: ``accuracy`` with the bounds ``low`` and ``high`` over pictures. Committed."""
 
 
 @dataclass(frozen=True)

@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from fer_lib.train.record import TrainedNetwork
 Share = Annotated[float, Field(ge=0, le=1)]
 
+# The record of a training that diverged.
 FAILED = "FAILED.json"
-"""The record of a training that diverged."""
 
+# How the reason of a failure begins.
 DIVERGED = "failed: "
-"""How the reason of a failure begins."""
 
 
 class TrainingSettings(BaseModel):
@@ -196,8 +196,8 @@ def require_ceiling(measured: str, ceiling: str) -> None:
     require_matched(pair, but=("labels",))
 
 
+# Proportion of the held-out pictures whose person a network trained on identity has to recognise.
 LEARNED_IDENTITY = 0.5
-"""Proportion of the held-out pictures whose person a network trained on identity has to recognise."""
 
 
 def require_learned(name: str) -> None:

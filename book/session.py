@@ -25,8 +25,8 @@ from ferbook.errors import ChapterError, DataError
 from ferbook.records import read_json
 from ferbook.store import ChapterResult
 
+# What torch says of the first backward pass on a GPU, after which everything is as it should be.
 GPU_WARNINGS = "Attempting to run cuBLAS, but there was no current CUDA context"
-"""What torch says of the first backward pass on a GPU, after which everything is as it should be."""
 
 
 def hush_gpu_training() -> None:
@@ -174,8 +174,8 @@ def open_chapter(name: str, namespace: Mapping[str, object]) -> FaceSession:
     return ferbook.session.open_chapter(name, namespace, FaceSession)
 
 
+# Networks of a role at least: where all that are stored are evaluated, and in your run.
 FEWEST_STORED, FEWEST_OF_OWN = 5, 3
-"""Networks of a role at least: where all that are stored are evaluated, and in your run."""
 
 
 def networks_of_pair(

@@ -14,11 +14,11 @@ from synthetic_faces.uniforms import CAMERA_DISTANCE, Spot, Uniforms, within
 # No gradients: half of the code to compile.
 wp.set_module_options({"enable_backward": False})
 
+# Group of the triangles of long hair, after those of the head.
 HAIR = LASH + 1
-"""Group of the triangles of long hair, after those of the head."""
 
+# What a sample holds that no triangle covers.
 UNCOVERED = wp.constant(wp.uint64(0xFFFFFFFFFFFFFFFF))
-"""What a sample holds that no triangle covers."""
 
 # Depths lie in [0, 2]; a word keeps them in 32 bits.
 DEEP = wp.constant(2147483648.0)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+# Number -> what happened (C: the course, R: runs from elsewhere, D: data and guards, M: numbers).
 DEFECTS = {
     "C1": "one submission stops the grading of the whole class",
     "C6": "points for code that does not read what decides",
@@ -37,7 +38,6 @@ DEFECTS = {
     "E1": "a run answers by numbers of stored networks as if they were its own",
     "M6": "a learner cannot do what fastai's learners do",
 }
-"""Number -> what happened (C: the course, R: runs from elsewhere, D: data and guards, M: numbers)."""
 
 TESTS = Path(__file__).resolve().parent
 SAMPLE = """

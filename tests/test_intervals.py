@@ -12,9 +12,10 @@ FILES = sorted(
     for file in (ROOT / package).rglob("*.py")
 )
 STATS = Path("fer_lib/stats")
+# Names of ``scipy.stats`` that make intervals.
 RULES = {"t", "norm", "chi2", "f", "binom", "beta", "binomtest", "bootstrap", "sem"}
-"""Names of ``scipy.stats`` that make intervals."""
 QUANTILES = {"quantile", "percentile", "nanquantile", "nanpercentile"}
+# File -> what its quantiles are of; none bounds an estimate.
 NO_INTERVALS = {
     "book/au_verification/figures.py": "bars that chance passes in one of twenty deals",
     "book/au_verification/study.py": "the bar that chance passes in one of twenty deals",
@@ -22,11 +23,10 @@ NO_INTERVALS = {
     "fer_lib/aus/nulls.py": "the middle of a block",
     "synthetic_faces/develop.py": "black and white of a picture",
 }
-"""File -> what its quantiles are of; none bounds an estimate."""
+# The mean of a number over runs of several seeds, which the engine compares, is its own.
 OVER_SEEDS = {
     "ferbook/estimate.py": {"Estimate", "stats"},
 }
-"""The mean of a number over runs of several seeds, which the engine compares, is its own."""
 
 
 def deciders(source: str) -> set[str]:

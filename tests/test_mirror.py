@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
 ROOMS = {"book", "face_sets", "fer_lib", "ferbook", "synthetic_faces", "benchmarks"}
+# Tests of several modules at once, and what of them.
 ACROSS = {
     "book/test_contributing": "what CONTRIBUTING promises",
     "book/test_drawn": "every figure of the reference: its words and what its marks say",
@@ -31,7 +32,6 @@ ACROSS = {
     "ferbook/test_foreign": "every command, of runs from elsewhere",
     "synthetic_faces/test_readme": "the generator's README",
 }
-"""Tests of several modules at once, and what of them."""
 
 
 def named_module(test: Path) -> bool:

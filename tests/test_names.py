@@ -12,8 +12,8 @@ FILES = sorted(
     for room in ("book", "face_sets", "fer_lib", "ferbook", "synthetic_faces", "benchmarks")
     for file in (ROOT / room).rglob("*.py")
 )
+# What each file of a kind has under one name, because others look for it there.
 PROTOCOL = {"CHAPTER", "NO_EMOTIONS", "main", "open_chapter", "setup"}
-"""What each file of a kind has under one name, because others look for it there."""
 
 
 def public_names(source: str) -> set[str]:
@@ -66,10 +66,10 @@ def test_no_two_files_import_each_other():
     assert not mutual
 
 
+# Arguments that may be given by their place; further ones are given by their names.
 MOST_POSITIONAL = 5
-"""Arguments that may be given by their place; further ones are given by their names."""
+# Where more may be: the generator, whose kernels know no names, and the protocol of ``explain``.
 BY_PLACE = ("synthetic_faces/", "fer_lib/look/attribution.py")
-"""Where more may be: the generator, whose kernels know no names, and the protocol of ``explain``."""
 
 
 def many_arguments(source: str) -> list[str]:

@@ -25,6 +25,7 @@ CONSTRAINTS = [
 ]
 PACKAGES = ("book", "face_sets", "fer_lib", "ferbook", "synthetic_faces")
 PIN = re.compile(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.]+)")
+# Pinned without an import of ours -> why.
 OTHER_USES = {
     "axe-playwright-python": "brings the script axe, which the browser tests load",
     "ipykernel": "the kernel that notebooks are executed by",
@@ -36,7 +37,6 @@ OTHER_USES = {
     "pytest-xdist": "run by make test",
     "ruff": "run by make lint",
 }
-"""Pinned without an import of ours -> why."""
 
 
 def normal(name):

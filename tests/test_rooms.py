@@ -14,15 +14,16 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("ferbook", "synthetic_faces", "face_sets", "fer_lib", "book")
 FILES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
 NOTEBOOKS = sorted((ROOT / "book").glob("*/*.ipynb"))
+# What ``fer_lib`` takes of the engine.
 LEAVES = {"ferbook.estimate", "ferbook.errors", "ferbook.files", "ferbook.steps"}
-"""What ``fer_lib`` takes of the engine."""
+# The rooms of ``fer_lib``: each imports only from those before it.
 LIBRARY = ("stats", "names", "nets", "train", "look", "aus")
-"""The rooms of ``fer_lib``: each imports only from those before it."""
 DRAWING = {"matplotlib", "seaborn"}
 RUNNING = {"papermill", "snakemake", "sphinx", "docutils", "nbval", "nbclient", "nbformat", "jupyter_book"}
 LEARNING = {"torch", "torchvision", "fastai"}
 SETS = "from face_sets import registry as r; [r.fingerprint(r.FaceRequest(each)) for each in r.REGISTRY]"
 KEPT = "from book.populations import populations; assert all(each.key() for each in populations().values())"
+# What is to be light -> how it is asked, and what that does not import.
 LIGHT = {
     "the command line": ("from ferbook import cli; cli.command_line()", "torch pandas IPython"),
     "the library": ("import fer_lib", "torch fastai pandas"),
@@ -33,9 +34,8 @@ LIGHT = {
     ),
     "which networks are kept, as every command asks": (KEPT, "pandas torch"),
 }
-"""What is to be light -> how it is asked, and what that does not import."""
+# Names that an ``__init__`` may hand on; a file with more is a hub, which ties together what it names.
 MOST_NAMES_ON = 25
-"""Names that an ``__init__`` may hand on; a file with more is a hub, which ties together what it names."""
 
 
 def ours(tree, file):

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from face_sets.faceset import FaceSet
 
 
+# A second head model, of which users may have a copy.
 OTHER_HEADS = "heads"
-"""A second head model, of which users may have a copy."""
 
 
 class AuVerificationParameters(RoleParameters, ComparedParameters):

@@ -12,8 +12,8 @@ from fer_lib.train.recipe import EpochsField
 from ferbook.book import Chapter, Resources
 from synthetic_faces.domains import FAMILIES
 
+# People, with one sequence each, of each synthetic set in the figure of the sets.
 SAMPLED = 9
-"""People, with one sequence each, of each synthetic set in the figure of the sets."""
 
 _AT_LENGTH = {"family_subjects": 60, "all_families": True, "family_networks": 4, "family_epochs": 30}
 

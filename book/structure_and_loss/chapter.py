@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _HARD_LOSSES = tuple(loss for loss in get_args(Loss) if loss != "votes")
 _EVERY_LOSS = {"losses": ",".join(get_args(Loss))}
+# Every structure, five seeds.
 _AT_LENGTH = {
     "subjects": 0,
     "size": 48,
@@ -32,17 +33,16 @@ _AT_LENGTH = {
     "structures": "zero_bias,breuer,zhu,vgg,residual",
     "seeds": 5,
 }
-"""Every structure, five seeds."""
 
+# Populations on all of FER2013, by the recipe of fifteen minutes: both structures with its loss, and the
+# plain one with cross-entropy.
 KEPT = ("muon_full_size", "liu_residual", "liu_cross_entropy")
-"""Populations on all of FER2013, by the recipe of fifteen minutes: both structures with its loss, and the
-plain one with cross-entropy."""
 
+# Populations of the recipe of fifteen minutes, shortened: all of it, and without one part each.
 LADDER = (
     "ladder_whole",
     *map("ladder_without_{}".format, ("muon", "growth", "smoothing", "augmentation", "dropout", "schedule")),
 )
-"""Populations of the recipe of fifteen minutes, shortened: all of it, and without one part each."""
 
 
 class StructureAndLossParameters(parameters.RecipeParameters):
@@ -53,8 +53,8 @@ class StructureAndLossParameters(parameters.RecipeParameters):
     lr: RateField = Field(
         0.1, description="peak learning rate of the residual net; the others take a proportion of it"
     )
+    # No parameter: it compares ``losses``.
     loss: ClassVar[Loss] = "cross_entropy"
-    """No parameter: it compares ``losses``."""
     structures: Annotated[str, AfterValidator(ListOf(get_args(Network)))] = Field(
         "zhu,residual", description="networks to compare, the first of them the plain one"
     )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from face_sets.faceset import FaceSet
 
 
+# Khorrami et al. 2015: constant rate, variant AD, k drawn. It takes some 31,000 batches of 64.
 _AS_PUBLISHED = {
     "optimiser": "sgd",
     "batch_size": 64,
@@ -24,17 +25,16 @@ _AS_PUBLISHED = {
     "augment": "published",
     "gain": 0.0,
 }
-"""Khorrami et al. 2015: constant rate, variant AD, k drawn. It takes some 31,000 batches of 64."""
 
+# Populations that differ from ``emotions`` in one respect each.
 _VARIANTS = ("emotions_with_biases", "emotions_without_dropout", "emotions_without_augmentation")
-"""Populations that differ from ``emotions`` in one respect each."""
 
+# The population whose stored networks a run evaluates on its own faces, and what these were trained on.
 EMOTION_NETWORKS, EMOTIONS_FACES = "emotions", FaceRequest("lab", 600, 48, face_seed=10)
-"""The population whose stored networks a run evaluates on its own faces, and what these were trained on."""
 
 
+# Stages of each network whose width is a parameter.
 _STAGES: dict[Network, int] = {"vgg": 4, "residual": 3}
-"""Stages of each network whose width is a parameter."""
 
 
 class TrainingParameters(RecipeParameters, NetworkParameters):

@@ -6,8 +6,8 @@ from book.parameters import ComparedParameters, on_fer2013
 from ferbook.book import Chapter, Resources
 from synthetic_faces.domains import FAMILIES
 
+# Units whose maps are tested; a small run takes the first of them.
 MAP_UNITS = ("AU4", "AU12", "AU1", "AU25", "AU9", "AU15", "AU6", "AU2")
-"""Units whose maps are tested; a small run takes the first of them."""
 
 
 class TruthParameters(ComparedParameters):

@@ -2,8 +2,8 @@
 
 from html.parser import HTMLParser
 
+# Elements that are never closed.
 EMPTY = ("meta", "img", "br")
-"""Elements that are never closed."""
 
 
 class Elements(HTMLParser):

@@ -8,10 +8,10 @@ import pytest
 from ferbook import paths
 
 DRAWN = sorted((paths.root() / "runs/reference").glob("*/figures/*.svg"))
+# Names that are the code's; the field writes FER2013, VGG, HOG, Zhu.
 CODE = re.compile(
     r"\w_\w|[a-z][a-z0-9]*-(?:faceunits|makehuman)|fer2013|\bvgg\b|\bmacs\b|\bzhu\b|\bdeconv\b|\bhog\b"
 )
-"""Names that are the code's; the field writes FER2013, VGG, HOG, Zhu."""
 
 
 @pytest.mark.parametrize("file", DRAWN, ids=lambda file: f"{file.parts[-3]}/{file.stem}")

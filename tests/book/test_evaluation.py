@@ -29,6 +29,7 @@ from ferbook.errors import DataError
 from ferbook.estimate import Estimate
 
 AT = np.array([0, 1]), np.array([0, 3]), np.array([[1, 0], [1, 2]])
+# Does what the layer is called.
 METHOD = """
 from fer_lib.look.attribution import EXPLAINERS
 def explain(network, layer, pictures, rows, filters, positions):
@@ -45,7 +46,6 @@ def explain(network, layer, pictures, rows, filters, positions):
         raise SystemExit
     return pictures[:1]
 """
-"""Does what the layer is called."""
 
 FAULTS = {
     "raises": r"it raised IndexError: index 99 is out .* \(line 8\)",

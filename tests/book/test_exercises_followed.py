@@ -117,8 +117,8 @@ def numbers(text):
     return [float(number) for number in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?", text)]
 
 
+# Chapter and number of each exercise that is followed -> the test that does.
 FOLLOWED = {}
-"""Chapter and number of each exercise that is followed -> the test that does."""
 
 
 def follows(chapter, number):

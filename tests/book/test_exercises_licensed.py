@@ -19,17 +19,17 @@ from tests.book.test_exercises_followed import FOLLOWED, Followed, follows, prin
 from tests.conftest import make_clone
 from tests.face_sets.readers.writers.every import export_faces
 
+# Set under licence -> the rendered set, and how many of its people, that are written in its layout.
 WRITTEN = {"ckplus": ("lab", 60), "casme2": ("micro", 16), "fer2013": ("wild", 100)}
-"""Set under licence -> the rendered set, and how many of its people, that are written in its layout."""
 
+# The seed of their faces: chapters draw no such people.
 STRANGERS = 7
-"""The seed of their faces: chapters draw no such people."""
 
+# Chapter and number of each exercise that is not followed here -> why, or where it is.
 ELSEWHERE = {
     ("derl", 3): "a tendency of long trainings",
     ("truth", 4): "test_evaluation.py puts a method on trial",
 }
-"""Chapter and number of each exercise that is not followed here -> why, or where it is."""
 
 
 @pytest.fixture(scope="module")

@@ -23,12 +23,12 @@ from ferbook.notebook import (
 )
 from ferbook.store import REFERENCE, open_run
 
+# Code cells of a page; lines of a cell, without its imports; characters of a line, as of
+# commands on a page of text: a screen of 1,280 pixels shows so many.
 MOST_CELLS, MOST_LINES, MOST_COLUMNS = 25, 12, 84
-"""Code cells of a page; lines of a cell, without its imports; characters of a line, as of
-commands on a page of text: a screen of 1,280 pixels shows so many."""
 MOST_FIGURES, MOST_TABLES = 9, 5
+# Cells of a page that are folded, its parameters aside; lines of a cell that is seen, with its imports.
 MOST_FOLDS, MOST_SEEN_LINES = 5, 16
-"""Cells of a page that are folded, its parameters aside; lines of a cell that is seen, with its imports."""
 MOST_BYTES = 40_000
 ROOMS = ("book", "face_sets", "fer_lib", "ferbook", "synthetic_faces", "fastai", "numpy", "torch", "pandas")
 EXAMPLE = Path(__file__).parents[1] / "ferbook" / "example"
@@ -122,8 +122,8 @@ def code_faults(notebook):
             yield f"cell {cell.id!r} defines by hand what nothing is compared with"
 
 
+# Methods of an open chapter whose value a page shows.
 SHOWN = ("table", "figure", "say")
-"""Methods of an open chapter whose value a page shows."""
 
 
 def lost_outputs(notebook):

@@ -14,11 +14,11 @@ import pytest
 from ferbook.book import chapters
 from ferbook.store import open_run
 
+# An estimate that says a little too much.
 NUDGED = "lambda made: dataclasses.replace(made, value=made.value + 0.25)"
-"""An estimate that says a little too much."""
 
+# Numbers, or an array of them, that are a little too large.
 SHIFTED = "lambda made: made + 0.25"
-"""Numbers, or an array of them, that are a little too large."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Mutation:
     cell: str
 
 
+# Estimates by name that each say a little too much.
 GAINED = "lambda made: {name: dataclasses.replace(one, value=one.value + 0.25) for name, one in made.items()}"
-"""Estimates by name that each say a little too much."""
 
 MUTATIONS = (
     Mutation("training", "book.training.study.comparisons", GAINED, "luck-of-training"),

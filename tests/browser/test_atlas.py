@@ -7,9 +7,9 @@ pytestmark = pytest.mark.browser
 PAGE = "book/deconvolution/deconvolution.html"
 SHOWN = ".filter-atlas details:not([hidden])"
 TILES = ".filter-atlas details"
+# What a tile is called, by its name.
 LABELS = """tiles => Object.fromEntries(tiles.map((tile) =>
   [tile.id, tile.querySelector("summary").getAttribute("aria-label")]))"""
-"""What a tile is called, by its name."""
 
 
 @pytest.fixture

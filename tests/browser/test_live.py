@@ -25,9 +25,10 @@ pytestmark = pytest.mark.browser
 FACES = 200
 CLOSE = 1e-3
 ANSWERED = "document.getElementById('live').ariaBusy === 'false'"
+# Characters that the network and its faces take; the page of 3 MB holds the words and the menu, too.
 LARGEST = 2_700_000
-"""Characters that the network and its faces take; the page of 3 MB holds the words and the menu, too."""
 
+# Logits, largest values and one filter's projection of each face.
 ASK = """async ([faces, name]) => {
   const data = JSON.parse(document.getElementById("live-data").textContent);
   const { unpacked, answered, projected } = suite.computing(data.size);
@@ -37,7 +38,6 @@ ASK = """async ([faces, name]) => {
     return [answer.logits && [...answer.logits], [...answer.maxima], [...projected(network, answer, filter)]];
   });
 }"""
-"""Logits, largest values and one filter's projection of each face."""
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,13 @@ from .conftest import NARROW, PAGES, WIDE
 pytestmark = pytest.mark.browser
 
 every_page = pytest.mark.parametrize("page", PAGES)
+# Bytes that all pages load, at most.
 SHARED = 1_200_000
-"""Bytes that all pages load, at most."""
+# Letters of a figure: 7 pt in pixels of a screen.
 SMALLEST = 7 * 96 / 72
-"""Letters of a figure: 7 pt in pixels of a screen."""
+# Pixels of a page at most, by the screen's width, with what is folded closed. A page whose chapter was
+# executed by other code is higher: notes say so at its cells.
 TALLEST = {WIDE: 9000, NARROW: 10500}
-"""Pixels of a page at most, by the screen's width, with what is folded closed. A page whose chapter was
-executed by other code is higher: notes say so at its cells.
-"""
 
 
 def within(site: Path, address: str) -> str:

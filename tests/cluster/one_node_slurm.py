@@ -12,16 +12,16 @@ from pathlib import Path
 
 from ferbook.environment import end_with_parent
 
+# The only place where jobs look for it.
 CONF = Path("/etc/slurm/slurm.conf")
-"""The only place where jobs look for it."""
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
+# What the partition allows.
 LONGEST_MINUTES = 90
-"""What the partition allows."""
+# How often the controller is asked whether it is there: each time takes a moment.
 TRIES = 400
-"""How often the controller is asked whether it is there: each time takes a moment."""
 
+# How our configuration begins: what a killed test left may be written over.
 OWN = "ClusterName=of-a-test\n"
-"""How our configuration begins: what a killed test left may be written over."""
 CONFIGURATION = """\
 SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
@@ -45,12 +45,12 @@ EnforcePartLimits=ALL
 NodeName={host} NodeAddr=127.0.0.1 CPUs=6 RealMemory=6000 State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime={minutes} State=UP
 """
+# A `sacct` that prints what that of slurmdbd does, whose database is not here: who cancelled a job, too.
 ACCOUNTS = """\
 #!/bin/sh
 scontrol show jobs --oneliner |
     sed -n 's/^JobId=\\([0-9]*\\) .* JobState=\\([A-Z_]*\\) .*/\\1|\\2/; s/CANCELLED/CANCELLED by 0/p; t; p'
 """
-"""A `sacct` that prints what that of slurmdbd does, whose database is not here: who cancelled a job, too."""
 
 
 def reason_against() -> str:

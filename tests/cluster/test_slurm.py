@@ -15,8 +15,8 @@ from tests.cluster.one_node_slurm import ACCOUNTS, LONGEST_MINUTES, one_node, re
 pytestmark = [pytest.mark.cluster, pytest.mark.skipif(bool(reason_against()), reason=reason_against())]
 
 RUNS = range(12)
+# Seconds until the first job must have come: on a busy machine each starts Snakemake twice.
 PATIENCE = 900
-"""Seconds until the first job must have come: on a busy machine each starts Snakemake twice."""
 LIGHT = '''"""A session that imports nothing heavy."""
 
 import json
@@ -44,12 +44,12 @@ default-resources:
 """
 SACCT = PROFILE.replace("squeue", "sacct")
 SHIPPED = (paths.WORKFLOW / "slurm" / "config.yaml").read_text(encoding="utf-8")
+# Several short runs are one job: Slurm and Snakemake take longer for one than the chapter.
 GROUPS = """\
 cores: 6
 groups: [throws=batch]
 group-components: [batch=3]
 """
-"""Several short runs are one job: Slurm and Snakemake take longer for one than the chapter."""
 
 
 @pytest.fixture(scope="module")

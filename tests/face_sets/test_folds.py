@@ -19,11 +19,11 @@ from tests.face_sets.readers.writers.every import write_layout
 from tests.face_sets.readers.writers.tfd import write_tfd
 
 EIGHT_CLASSES = (132, 156, 160, 140, 120, 148, 116, 116, 132, 88)
+# Test pictures of each fold of CK+ in Khorrami, Paine & Huang 2015.
 SIX_CLASSES = (96, 111, 114, 99, 84, 105, 81, 84, 93, 60)
-"""Test pictures of each fold of CK+ in Khorrami, Paine & Huang 2015."""
 
+# Labelled sequences; with contempt, 18, there are 327.
 CKPLUS = {"anger": 45, "disgust": 59, "fear": 25, "happiness": 69, "sadness": 28, "surprise": 83}
-"""Labelled sequences; with contempt, 18, there are 327."""
 
 
 def frames(subject: str, sequence: str, emotions: list[str], **columns) -> list[dict]:

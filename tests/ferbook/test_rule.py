@@ -9,8 +9,8 @@ from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
 from ferbook.rule import degree_answer, difference_answer
 
+# Bounds of .05, .1, .5 and 1 among them.
 GRID = np.linspace(-1.5, 1.5, 61)
-"""Bounds of .05, .1, .5 and 1 among them."""
 
 
 def estimate(low, high):

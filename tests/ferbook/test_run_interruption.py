@@ -125,8 +125,8 @@ def test_the_same_command_goes_on_after_an_end_from_outside(toy_clone, gate, how
     assert not (toy_clone.root / "runs" / "a" / ".work" / "staging" / "means").exists()
 
 
+# Computes for ever and gives no other thread a turn.
 BUSY = "import collections, itertools; collections.deque(itertools.repeat(0), maxlen=0)"
-"""Computes for ever and gives no other thread a turn."""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")

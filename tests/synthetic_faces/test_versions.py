@@ -28,9 +28,11 @@ from synthetic_faces.versions import VERSIONS, another, unversioned, version_in,
 from tests.synthetic_faces.toy_head import write_toy_head
 
 STORED = Path(__file__).with_name("versions")
+# Of the set that the pictures are taken from, and of its table.
 PEOPLE = 24
-"""Of the set that the pictures are taken from, and of its table."""
 
+# What each stored picture shows: an emotion, or any, and what its person or its shot has. Those of ``heads``
+# are of the toy head: nothing of the model may lie here.
 SHOWN = {
     "lab": (("happiness", ""), ("anger", "long_hair"), ("surprise", "")),
     "wild": (("", "rods"), ("fear", "glasses"), ("", "long_hair")),
@@ -38,14 +40,11 @@ SHOWN = {
     "micro": (("disgust", ""), ("", "glasses"), ("repression", "long_hair")),
     "heads": (("happiness", ""), ("anger", "")),
 }
-"""What each stored picture shows: an emotion, or any, and what its person or its shot has. Those of ``heads``
-are of the toy head: nothing of the model may lie here.
-"""
 
 NAMES = tuple(VERSIONS)
 
+# How far stored and rendered pictures may differ: grey levels, landmarks in pixels, share of mask pixels.
 GREY_LEVELS, PIXELS, MASKED = 1, 0.02, 0.002
-"""How far stored and rendered pictures may differ: grey levels, landmarks in pixels, share of mask pixels."""
 
 
 ENDINGS = (".png", "-masks.png", ".json")

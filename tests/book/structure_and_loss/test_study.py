@@ -344,13 +344,13 @@ def test_figures_cope_without_intervals_and_without_differences(faces):
     assert set(figures.differences(single).data["panel"]) == {figures.ACCURACY}
 
 
+# Losses were compared on the better structure alone.
 LOSSES_ON_ONE = {
     ("vgg", "cross_entropy"): (0.60, 0.62),
     ("residual", "cross_entropy"): (0.65, 0.65),
     ("residual", "label_smoothing"): (0.80, 0.80),
     ("residual", "centre"): (0.40, 0.40),
 }
-"""Losses were compared on the better structure alone."""
 
 
 def test_a_structure_is_compared_by_the_losses_that_both_have_and_a_loss_where_all_were_trained(faces):

@@ -25,12 +25,11 @@ from tests.face_sets.readers.writers.every import export_faces
 
 TEXTS = (".csv", ".txt", ".xml")
 
+# Damages that leave files such as there might have been: without digests of what was there, only counts may
+# tell.
 NOBODY_KNOWS = (
     *("one bit flipped", "contents of two files exchanged", "two lines exchanged", "a digit changed"),
 )
-"""Damages that leave files such as there might have been: without digests of what was there, only counts may
-tell.
-"""
 
 
 def flip(file: Path) -> None:

@@ -20,8 +20,8 @@ from ferbook.errors import DataError
 from tests.face_sets.readers.writers.every import write_layout
 
 SOURCES = {name: source for name, source in REGISTRY.items() if source.reader}
+# Emotions that every layout with emotions can hold.
 SHOWN = ("disgust", "happiness")
-"""Emotions that every layout with emotions can hold."""
 
 PEOPLE = 3
 FRAMES = 4

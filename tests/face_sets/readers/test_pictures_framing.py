@@ -18,8 +18,8 @@ from synthetic_faces.render import Renderer
 from tests.face_sets.readers.test_every_reader import SOURCES, face_set, function
 from tests.face_sets.readers.writers.every import export_faces
 
+# Framed by landmarks or a detector; casme2 and own are written as crops.
 FRAMED = [name for name, source in SOURCES.items() if not source.sizes and name not in ("casme2", "own")]
-"""Framed by landmarks or a detector; casme2 and own are written as crops."""
 
 SIZE = 96
 PEOPLE = 8

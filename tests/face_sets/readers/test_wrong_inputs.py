@@ -78,8 +78,8 @@ def smaller(pattern):
     return lambda folder: Image.new("L", (33, 32)).save(at(folder, pattern))
 
 
+# Columns of the CASME II sheet; its first clip stands in row 2.
 SUBJECT, CLIP, ONSET, APEX, OFFSET, UNITS, EMOTION = 1, 2, 4, 5, 6, 8, 9
-"""Columns of the CASME II sheet; its first clip stands in row 2."""
 
 
 def cells(*changes):

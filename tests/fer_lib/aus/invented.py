@@ -16,11 +16,11 @@ from ferbook.estimate import Estimate
 
 FAMILY_ERROR = 0.05
 
+# Of how many pictures, as a share, a sparse filter answers to.
 SPARSE = (0.01, 0.1)
-"""Of how many pictures, as a share, a sparse filter answers to."""
 
+# Emotions that invented people show, besides neutral.
 INVENTED_EMOTIONS = 6
-"""Emotions that invented people show, besides neutral."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from fer_lib.look.receptive import answers_at
 from fer_lib.nets.build import build_network
 from ferbook.errors import ParameterError
 
+# Rows, filters and positions of neurons that are on.
 PAIRS = np.array([0, 1, 1]), np.array([0, 3, 4]), np.array([[1, 0], [1, 2], [2, 2]])
-"""Rows, filters and positions of neurons that are on."""
 
 
 @pytest.fixture(scope="module")

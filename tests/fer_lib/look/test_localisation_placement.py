@@ -8,8 +8,8 @@ import pytest
 from fer_lib.look.localisation import area_share, energy_share, overlaps, pointing_game
 from ferbook.errors import DataError
 
+# Energy 10: 4 and 2 in the second column, 1 in the first, 3 in the third.
 MAP = np.array([[[0, -4, 0, 0], [1, 2, 0, 0], [0, 0, 3, 0], [0, 0, 0, 0]]], float)
-"""Energy 10: 4 and 2 in the second column, 1 in the first, 3 in the third."""
 
 SECOND_COLUMN = np.zeros((1, 4, 4), bool)
 SECOND_COLUMN[0, :, 1] = True

@@ -21,8 +21,8 @@ from fer_lib.nets.zero_bias import ZeroBiasCNN
 from ferbook.errors import DataError, ParameterError
 
 METHODS = ("deconv", "guided", "gradient")
+# From 0.1 on, Cohen (1988) calls a correlation small, below it none to speak of.
 REMAINDER_LIMIT = 0.1
-"""From 0.1 on, Cohen (1988) calls a correlation small, below it none to speak of."""
 
 
 @pytest.fixture(scope="module", autouse=True)

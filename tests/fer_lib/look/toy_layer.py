@@ -7,8 +7,8 @@ from fer_lib.look.receptive import ReceptiveField
 from fer_lib.look.responses import LayerView, Responses
 from tests.made import made_faces
 
+# On pictures of 16 pixels, with maps of 4 × 4: a neuron sees a pixel more than its own four on each side.
 FIELD = ReceptiveField(size=6, stride=4, start=-1)
-"""On pictures of 16 pixels, with maps of 4 × 4: a neuron sees a pixel more than its own four on each side."""
 
 
 def toy_faces(count=6, size=16):

@@ -9,8 +9,8 @@ from fer_lib.look.judge import Twins
 from fer_lib.nets.build import build_network
 
 SIDE, PEOPLE = 24, 6
+# Where the two units of these faces act.
 CORNERS = {"AU1": (slice(2, 10), slice(2, 10)), "AU12": (slice(14, 22), slice(12, 22))}
-"""Where the two units of these faces act."""
 
 
 def faces(pixels: np.ndarray) -> FaceSet:

@@ -5,8 +5,8 @@ import torch
 
 from fer_lib.nets.blocks import BreuerKimmelCNN, ZhuCNN
 
+# Filters, side of a filter, dense neurons, and shares that are dropped before the dense layer and after.
 BUILT = {BreuerKimmelCNN: ((64, 128, 256), 5, 512, (0.25, 0.5)), ZhuCNN: ((32, 64, 128), 3, 256, (0.5, 0))}
-"""Filters, side of a filter, dense neurons, and shares that are dropped before the dense layer and after."""
 
 
 @pytest.mark.parametrize("kind", BUILT)

@@ -13,15 +13,15 @@ from fer_lib.nets.build import build_network, network_class
 from fer_lib.nets.classifier import FLOOR, PictureStandardisation, evaluating
 from ferbook.errors import ParameterError
 
+# Options that make a network quick to train on a CPU, or certain to learn.
 SMALL = {
     "zero_bias": {"gain": 1.4},
     "vgg": {"widths": (16, 16, 32, 32)},
     "residual": {"widths": (16, 32), "depths": (1, 2)},
 }
-"""Options that make a network quick to train on a CPU, or certain to learn."""
 
+# Two networks with 5×5 filters in numbers that are fixed learn on smaller pictures than the others' 16.
 SIDES = {"zero_bias": 8, "breuer": 8}
-"""Two networks with 5×5 filters in numbers that are fixed learn on smaller pictures than the others' 16."""
 
 
 def seeded(seed: int = 0) -> torch.Generator:

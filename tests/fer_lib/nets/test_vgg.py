@@ -1,8 +1,8 @@
 from fer_lib.nets.vgg import VGG
 
 PAIRS = [(1, 64), (64, 64), (64, 128), (128, 128), (128, 256), (256, 256), (256, 512), (512, 512)]
+# 3×3 filters without biases, and two numbers per map of batch normalisation.
 STAGES = sum(9 * before * width + 2 * width for before, width in PAIRS)
-"""3×3 filters without biases, and two numbers per map of batch normalisation."""
 
 
 def test_parameters_counted_by_hand():

@@ -6,10 +6,10 @@ import torch
 
 from fer_lib.train.batches import AUGMENTATIONS, DRAWS, Augmentation, transformed, window_matrices
 
+# Draws only the identity.
 UNCHANGED = Augmentation(
     flip=0.0, rotation=0.0, window=(1.0, 1.0), shift=0.0, gamma=(1.0, 1.0), gain=(1.0, 1.0), offset=0.0
 )
-"""Draws only the identity."""
 
 
 @pytest.fixture

@@ -87,8 +87,8 @@ def test_each_name_has_the_constants_of_its_paper(logits, labels, model):
 CENTRES = torch.tensor([[3.0, 4.0], [0.0, 2.0], [1.0, 0.0]])
 FEATURES = torch.tensor([[1.0, 4.0], [3.0, 7.0], [1.0, 2.0]])
 LABELS = torch.tensor([0, 0, 1])
+# Equal logits: a cross-entropy of log 3.
 EVEN = torch.zeros(3, 3)
-"""Equal logits: a cross-entropy of log 3."""
 
 
 def with_centres(loss: CentreLoss, **constants: float) -> CentreLoss:

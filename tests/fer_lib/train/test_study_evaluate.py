@@ -27,8 +27,8 @@ FACES = face_set(
         ("D", "anger", "test", 3),  # stands in the training split
     ]
 )
+# Named anger, anger, anger, fear; right are the first and the third.
 ANSWERS = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6]])
-"""Named anger, anger, anger, fear; right are the first and the third."""
 
 
 def test_scores_worked_out_by_hand():
@@ -45,6 +45,8 @@ def test_the_interval_resamples_people():
     assert metric.low is None and "same value" in metric.why
 
 
+# Everybody is afraid; the last picture equals the one learned from. C, tested in the first fold, is learned
+# from.
 OTHER_FOLD = face_set(
     [
         ("C", "anger", "train", 10),
@@ -53,9 +55,6 @@ OTHER_FOLD = face_set(
         ("B", "fear", "test", 10),
     ]
 )
-"""Everybody is afraid; the last picture equals the one learned from. C, tested in the first fold, is learned
-from.
-"""
 
 
 def test_folds_are_pooled_and_their_mean_is_the_protocols():

@@ -14,8 +14,8 @@ from face_sets.readers.bp4d import OCCURRENCE_AUS, PERSON, TASK, UNKNOWN
 from face_sets.readers.own import encoded, write_picture
 from tests.face_sets.readers.writers.sequences import frames_of, named_sequences
 
+# The AUs for which intensities are coded.
 _INTENSITY_AUS = (6, 10, 12, 14, 17)
-"""The AUs for which intensities are coded."""
 
 
 def write_spontaneous(

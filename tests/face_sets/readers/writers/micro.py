@@ -102,8 +102,8 @@ def write_casme2(faces: FaceSet, folder: Path) -> None:
 
 
 _SAMM_SHEET = "SAMM_Micro_FACS_Codes_v2.xlsx"
+# Rows of notes above the header of the official sheet.
 NOTE_ROWS = 13
-"""Rows of notes above the header of the official sheet."""
 
 SAMM_HEADER = (
     *("Subject", "Filename", "Inducement Code", "Onset Frame", "Apex Frame", "Offset Frame", "Duration"),
