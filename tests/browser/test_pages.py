@@ -119,7 +119,7 @@ def test_the_search_finds_the_pages_of_a_word_from_any_page(opened):
     tab.keyboard.press("Control+k")
     tab.keyboard.type("happiness")
     tab.keyboard.press("Enter")
-    tab.wait_for_selector("#search-results a")
+    tab.wait_for_selector(".search-summary:has-text('found')")  # until then the list grows
     tab.locator("#search-results a").first.click()
     tab.wait_for_selector("article")
     assert found.faults == []
