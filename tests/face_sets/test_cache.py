@@ -66,6 +66,7 @@ def test_a_damaged_or_half_written_entry_is_said_in_one_line_and_made_anew(damag
     assert cached("toy", KEY, never).pixels.max() == 7
 
 
+@pytest.mark.slow
 def test_processes_that_make_the_same_entry_at_once_all_succeed(folder, request):
     code = (
         f"import sys; sys.path.insert(0, {str(request.path.parent)!r}); "

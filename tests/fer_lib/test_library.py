@@ -25,7 +25,10 @@ SCRIPTS = [
 ]
 
 
-@pytest.mark.parametrize("number", range(4), ids=["emotions", "clips", "deconvolution", "units"])
+TRAINED = [pytest.param(number, marks=pytest.mark.slow) for number in (0, 1)]
+
+
+@pytest.mark.parametrize("number", [*TRAINED, 2, 3], ids=["emotions", "clips", "deconvolution", "units"])
 def test_a_script_of_twelve_lines_runs(number, monkeypatch, tmp_path, capsys):
     script, found = SCRIPTS[number], {}
     assert sum(bool(line) for line in script.splitlines()) <= 12

@@ -224,6 +224,7 @@ def test_chapters_are_executed_side_by_side_as_far_as_their_threads_leave_room(
             check_run(finished, ["faces", "training"])
 
 
+@pytest.mark.slow
 def test_a_compared_cell_is_silenced_by_its_last_semicolon_as_ipython_silences_it(toy_clone):
     """Nbval's kernel keeps no history, in which IPython looks for it."""
     lasts = ["1;", "1;  # nothing is shown", "2  # shown;", "!true \\(\n4;\n# and this"]

@@ -225,6 +225,7 @@ def test_a_build_whose_model_fails_its_checks_leaves_the_last_good_one(course, c
 
 @pytest.mark.isolation
 @boxes
+@pytest.mark.slow
 def test_a_box_has_no_files_no_network_little_memory_and_goes_on_after_a_loop(tmp_path):
     (tmp_path / "data.npz").write_bytes(b"its own")
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -48,7 +48,9 @@ def test_nothing_of_the_user_is_in_the_kernel_and_each_attempt_has_a_path_of_its
     assert first != second and not Path(first).exists()
 
 
-@pytest.mark.parametrize("updates", ["clear_output(wait=True)", "shown.update(2)"])
+@pytest.mark.parametrize(
+    "updates", ["clear_output(wait=True)", pytest.param("shown.update(2)", marks=pytest.mark.slow)]
+)
 def test_a_compared_cell_that_updates_what_it_shows_is_refused_in_a_notebook_of_any_editor(
     toy_clone, updates
 ):

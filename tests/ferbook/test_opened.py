@@ -91,6 +91,7 @@ def test_a_file_that_was_read_in_two_states_has_a_digest_that_no_file_has(tmp_pa
     assert noted["/z.csv"] == "aa" and noted["/x y.csv"] not in ("aa", "bb")
 
 
+@pytest.mark.slow
 def test_a_result_is_made_from_what_was_imported_and_opened_and_not_from_what_lies_there_at_the_end(clone):
     """Code that is changed during a run and put back; data beside a module, changed afterwards."""
     folder = clone.root / "book" / "throws"

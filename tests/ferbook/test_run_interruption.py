@@ -90,6 +90,7 @@ def test_a_failing_cell_is_shown_and_marks_nothing_done(toy_clone):
     assert reasons == ["notebook changed", "last attempt failed in code cell 4"]
 
 
+@pytest.mark.slow
 def test_a_kernel_that_dies_is_a_failure(toy_clone):
     toy_clone.write_chapter("means", "import os; os._exit(3)")
     told = toy_clone.ferbook("run", "means", "--run", "a", expect=1)
@@ -130,6 +131,7 @@ BUSY = "import collections, itertools; collections.deque(itertools.repeat(0), ma
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
+@pytest.mark.slow
 def test_a_busy_kernel_ends_with_the_process_that_executes_its_chapter(toy_clone, gate):
     toy_clone.write_chapter("throws", gate.cell.replace("signal.pause()", BUSY))
     process = toy_clone.start("run", "throws", "--run", "a")

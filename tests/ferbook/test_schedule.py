@@ -28,6 +28,7 @@ def test_several_jobs_share_the_cores_and_one_has_all(cores, jobs, each):
     assert threads_of_each(cores, jobs) == each
 
 
+@pytest.mark.slow
 def test_the_users_own_profiles_of_snakemake_do_not_reach_ours(example, tmp_path, monkeypatch):
     dry = tmp_path / "profiles" / "default" / "config.yaml"  # where Snakemake looks without being told
     dry.parent.mkdir(parents=True)

@@ -32,7 +32,7 @@ def draws(emotion, number, spread=None):
     )
 
 
-@pytest.fixture(scope="module", params=["lab", "wild"])
+@pytest.fixture(scope="module", params=["lab", pytest.param("wild", marks=pytest.mark.slow)])
 def drawn(request):
     """The AUs of 1,500 faces of each emotion, as posed in a laboratory, and as in pictures on the web."""
     domain, parts = DOMAINS[request.param], []

@@ -151,6 +151,7 @@ def test_none_waits_longer_than_it_may_nor_on_a_gpu(instead, monkeypatch):
     assert len(started) == 3
 
 
+@pytest.mark.slow
 def test_a_worker_of_another_size_makes_the_same_pictures(face_cache, monkeypatch):
     def faces(size: int) -> np.ndarray:
         script = Script(np.zeros(2, int), np.arange(2), np.zeros((2, len(AUS), 2)))

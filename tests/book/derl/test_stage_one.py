@@ -38,6 +38,7 @@ def distance(generator, pairs) -> float:
         return F.l1_loss(generator(inputs), targets).item()
 
 
+@pytest.mark.slow
 def test_equals_a_plain_loop_that_is_written_down_once_more(pairs):
     """The two steps with torch's own losses; the same first weights and batches."""
     recipe = replace(TINY, ema=0.0)

@@ -149,6 +149,7 @@ def test_the_example_is_true():
     assert found.attempted and not found.failed
 
 
+@pytest.mark.slow
 def test_another_process_draws_the_same_bytes():
     script = (
         "import hashlib, io, pandas as pd\n"
