@@ -21,11 +21,11 @@ def pictures(count: int, size: int = 24, seed: int = 0) -> np.ndarray:
     return (level + across * x + down * y * y).astype(np.uint8)
 
 
-def written(folder: Path, faces: FaceSet, write: Callable[[FaceSet, Path], object]) -> Path:
-    """``faces`` in a layout, in the new ``folder``."""
-    folder.mkdir()
-    write(faces, folder)
-    return folder
+def move_below(place: Path, target: Path) -> None:
+    """Move ``place`` to ``target``, which may lie in a folder of the same name."""
+    apart = place.rename(place.with_name("apart"))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    apart.rename(target)
 
 
 def edit_sheet(folder: Path, *cells: tuple[int, int, object]) -> None:

@@ -3,54 +3,41 @@
 import zipfile
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
 from face_sets.faceset import FaceSet
-from face_sets.readers import bp4d as bp4d_reader
-from face_sets.readers.bp4d import (
-    FRAMES_PER_TASK,
-    NO_CODES,
-    NO_PICTURE,
-    OCCURRENCE_AUS,
-    SHIFT_FILE,
-    read_bp4d,
-    read_bp4dplus,
-    read_codes,
-)
+from face_sets.readers import bp4d as reader
+from face_sets.readers.bp4d import NO_CODES, NO_PICTURE, SHIFT_FILE, read_bp4d, read_bp4dplus, read_codes
 from face_sets.readers.pictures import Window
 from ferbook.errors import DataError
-from tests.face_sets.readers.made_by_hand import by_sequence, pictures, posed_faces, repack, written
-from tests.face_sets.readers.writers.bp4d import write_bp4d, write_bp4dplus
+from tests.face_sets.readers.made_by_hand import by_sequence, move_below, pictures, posed_faces, repack
+from tests.face_sets.readers.writers.every import write_layout
 from tests.made import made_faces
 
 SIZE = 24
 PICTURES = "Sequences(2D+3D)"
-UNITS = ("AU6", "AU12", "AU25")
 
 
 @pytest.fixture
 def bp4d(tmp_path):
-    return written(tmp_path / "bp4d", posed_faces(), write_bp4d)
+    return write_layout("bp4d", posed_faces(), tmp_path / "bp4d")
 
 
 @pytest.fixture
 def plus(tmp_path):
-    return written(tmp_path / "bp4dplus", posed_faces(), write_bp4dplus)
+    return write_layout("bp4dplus", posed_faces(), tmp_path / "bp4dplus")
 
 
-@pytest.mark.parametrize(
-    ("write", "read", "name"), [(write_bp4d, read_bp4d, "bp4d"), (write_bp4dplus, read_bp4dplus, "bp4dplus")]
-)
-def test_written_and_read_back(tmp_path, write, read, name):
+@pytest.mark.parametrize(("read", "name"), [(read_bp4d, "bp4d"), (read_bp4dplus, "bp4dplus")])
+def test_written_and_read_back(tmp_path, read, name):
     faces = posed_faces(AU9=[0.0, np.nan, 0.1, 0.0] * 6, AU17=np.nan)
     shuffled = faces.select(np.random.default_rng(1).permutation(len(faces)))
-    back = read(written(tmp_path / name, shuffled, write), SIZE)
+    back = read(write_layout(name, shuffled, tmp_path / name), SIZE)
     old, new = by_sequence(faces), by_sequence(back)
     assert new["frame"].tolist() == old["frame"].tolist() and set(new["emotion"]) == {""}
     assert new["subject"].tolist() == list(np.repeat([f"{name}-F00{k}" for k in (1, 2, 3)], 8))
-    assert new["task"].tolist() == ["T1"] * 4 + ["T2"] * 4 + ["T1"] * 4 + ["T2"] * 4 + ["T1"] * 4 + ["T2"] * 4
+    assert new["task"].tolist() == (["T1"] * 4 + ["T2"] * 4) * 3
     assert np.abs(back.pixels[new["row"]].astype(int) - faces.pixels[old["row"]]).max() <= 2
     # Intensities of AU6 and AU12 by level, of the others presence; BP4D+ has no column for AU25.
     assert new["AU6"].tolist() == [0, 0.2, 0.4, 0.6] * 6
@@ -60,8 +47,6 @@ def test_written_and_read_back(tmp_path, write, read, name):
         assert new["AU25"].tolist() == [0, 0, 0, 1] * 6
     # AU17 is unknown everywhere, and what was never coded has no column.
     assert back.aus == tuple(f"AU{n}" for n in ((6, 9, 12, 25) if name == "bp4d" else (6, 9, 12)))
-    again = read(written(tmp_path / "again", back, write), SIZE)
-    pd.testing.assert_frame_equal(by_sequence(again), by_sequence(back))
 
 
 def test_the_files_are_those_of_the_official_layouts(bp4d, plus):
@@ -73,7 +58,7 @@ def test_the_files_are_those_of_the_official_layouts(bp4d, plus):
     with zipfile.ZipFile(plus / "2D+3D" / "F003.zip") as archive:
         assert "F003/T2/0119.jpg" in archive.namelist() and len(archive.namelist()) == 8
     lines = (plus / "AUCoding" / "AU_OCC" / "F001_T1.csv").read_text().splitlines()
-    assert len(lines[0].split(",")) == 35 == len(OCCURRENCE_AUS) + 1
+    assert len(lines[0].split(",")) == 35 == len(reader.OCCURRENCE_AUS) + 1
 
 
 def codes_of(tmp_path, text, columns=None, **intensities):
@@ -113,9 +98,9 @@ def long_set(frames: int) -> FaceSet:
     ("frames", "kept"), [(100, range(1, 101)), (101, range(1, 102, 2)), (250, range(1, 251, 3))]
 )
 def test_long_tasks_are_thinned_to_every_kth_frame(tmp_path, frames, kept):
-    table = read_bp4d(written(tmp_path / "bp4d", long_set(frames), write_bp4d), 8).table
+    table = read_bp4d(write_layout("bp4d", long_set(frames), tmp_path), 8).table
     assert table[table["subject"] == "bp4d-F001"]["frame"].tolist() == list(kept)
-    assert len(kept) <= FRAMES_PER_TASK
+    assert len(kept) <= reader.FRAMES_PER_TASK
 
 
 def test_codes_and_pictures_may_be_numbered_one_apart(bp4d):
@@ -125,9 +110,7 @@ def test_codes_and_pictures_may_be_numbered_one_apart(bp4d):
     back = read_bp4d(bp4d, SIZE)
     assert back.left_out[NO_PICTURE] == 3 * 6 and len(back) == 6  # frame 18 has the picture of frame 17
     (bp4d / SHIFT_FILE).write_text("1\n")
-    after = read_bp4d(bp4d, SIZE)
-    np.testing.assert_array_equal(after.pixels, before.pixels)
-    pd.testing.assert_frame_equal(after.table, before.table)
+    assert read_bp4d(bp4d, SIZE).checksum == before.checksum
 
 
 def test_pictures_without_codes_and_codes_without_pictures_are_counted(bp4d):
@@ -157,31 +140,22 @@ def test_each_picture_has_its_own_window_and_those_without_a_face_are_counted(bp
     "tree", ["2D+3D", "BP4D-training", "Sequences_2D+3D/Sequences_2D+3D", "BP4D/Sequences"]
 )
 def test_other_names_of_the_folder_of_pictures(bp4d, tree):
-    (bp4d / PICTURES).rename(bp4d / "all")
-    (bp4d / tree).parent.mkdir(parents=True, exist_ok=True)
-    (bp4d / "all").rename(bp4d / tree)
-    (bp4d / "AUCoding").rename(bp4d / "coding")
-    (bp4d / "AUCoding").mkdir()
-    (bp4d / "coding").rename(bp4d / "AUCoding" / "AUCoding")
+    move_below(bp4d / PICTURES, bp4d / tree)
+    move_below(bp4d / "AUCoding", bp4d / "AUCoding" / "AUCoding")
     assert len(read_bp4d(bp4d, SIZE)) == 24
 
 
 def test_archives_and_unpacked_folders_give_the_same(plus):
-    before = read_bp4dplus(plus, SIZE)
+    before, place = read_bp4dplus(plus, SIZE), plus / "2D+3D"
     for person in ("F001", "F003"):
-        with zipfile.ZipFile(plus / "2D+3D" / f"{person}.zip") as archive:
-            archive.extractall(plus / "2D+3D")
-        (plus / "2D+3D" / f"{person}.zip").unlink()
-    (plus / "2D+3D" / "readme.zip").write_bytes(b"not a person's")
-    after = read_bp4dplus(plus, SIZE)
-    np.testing.assert_array_equal(after.pixels, before.pixels)
-    pd.testing.assert_frame_equal(after.table, before.table)
-    (plus / "2D+3D" / "2D+3D").mkdir()
-    for entry in (plus / "2D+3D").iterdir():
-        if entry.name.startswith("F"):
-            entry.rename(plus / "2D+3D" / "2D+3D" / entry.name)
-    (plus / "2D+3D" / "readme.zip").unlink()
-    pd.testing.assert_frame_equal(read_bp4dplus(plus, SIZE).table, before.table)
+        with zipfile.ZipFile(place / f"{person}.zip") as archive:
+            archive.extractall(place)
+        (place / f"{person}.zip").unlink()
+    (place / "readme.zip").write_bytes(b"not a person's")
+    assert read_bp4dplus(plus, SIZE).checksum == before.checksum
+    (place / "readme.zip").unlink()
+    move_below(place, place / "2D+3D")
+    assert read_bp4dplus(plus, SIZE).checksum == before.checksum
 
 
 def test_entries_of_an_archive_in_any_order_beside_others(plus):
@@ -192,39 +166,12 @@ def test_entries_of_an_archive_in_any_order_beside_others(plus):
         return {"x/": b"", "x/F001/T1/0017.obj": b"mesh", "__MACOSX/x/T1/0017.jpg": b"litter"} | renamed
 
     repack(plus / "2D+3D" / "F001.zip", edit)
-    after = read_bp4dplus(plus, SIZE)
-    np.testing.assert_array_equal(after.pixels, before.pixels)
-
-
-@pytest.mark.parametrize(
-    ("harm", "message"),
-    [
-        (lambda z: z.write_bytes(z.read_bytes()[:-30]), "F001.zip: not a readable zip archive"),
-        (
-            lambda z: repack(z, lambda e: e.update({"F001/T1/0017.jpg": b"x"})),
-            "F001.zip/F001/T1/0017.jpg: not a readable picture",
-        ),
-        (
-            lambda z: repack(z, lambda e: e.update({"F001/T1/17.jpg": b"x"})),
-            "frame 17 occurs in the archive a second time, as F001/T1/17.jpg",
-        ),
-        (lambda z: z.with_suffix("").mkdir(), "F001.zip: a second place of F001, beside"),
-        (
-            lambda z: z.write_bytes(z.read_bytes().replace(b"JFIF", b"JUNK", 1)),
-            "F001.zip, F001/T1/0000.jpg: cannot be read from the archive (Bad CRC-32",
-        ),
-    ],
-)
-def test_a_broken_archive_is_named(plus, harm, message):
-    harm(plus / "2D+3D" / "F001.zip")
-    with pytest.raises(DataError) as refusal:
-        read_bp4dplus(plus, SIZE)
-    assert message in str(refusal.value) and str(plus) in str(refusal.value)
+    assert read_bp4dplus(plus, SIZE).checksum == before.checksum
 
 
 def test_an_entry_too_large_for_a_picture_is_not_unpacked(plus, monkeypatch):
     size = len(zipfile.ZipFile(plus / "2D+3D" / "F001.zip").read("F001/T1/0000.jpg"))
-    monkeypatch.setattr(bp4d_reader, "_LARGEST_PICTURE", size - 1)
+    monkeypatch.setattr(reader, "_LARGEST_PICTURE", size - 1)
     monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_: pytest.fail("unpacked"))
     with pytest.raises(DataError, match=rf"F001\.zip, F001/T1/0000\.jpg: {size:,} bytes; expected a picture"):
         read_bp4dplus(plus, SIZE)

@@ -3,14 +3,14 @@ broken.
 """
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
 from face_sets.faceset import FaceSet
 from face_sets.readers.ckplus import read_ckplus
 from ferbook.errors import DataError
-from tests.face_sets.readers.writers.ckplus import write_ckplus
+from tests.face_sets.readers.made_by_hand import posed_faces
+from tests.face_sets.readers.writers.every import write_layout
 
 SIZE = 32
 
@@ -74,7 +74,7 @@ def copy(tmp_path):
     return Copy(tmp_path / "ckplus")
 
 
-def test_the_neutral_first_frame_and_the_last_three_are_kept(copy):
+def test_the_neutral_first_frame_and_the_last_three_are_kept_with_the_units_of_the_peak(copy):
     (copy.folder / "cohn-kanade-images" / ".DS_Store").write_bytes(b"x")
     (copy.folder / "cohn-kanade-images" / "S005" / "001" / ".DS_Store").write_bytes(b"x")
     faces = copy.read()
@@ -82,19 +82,13 @@ def test_the_neutral_first_frame_and_the_last_three_are_kept(copy):
     assert table["subject"].tolist() == [f"ckplus-{s}" for s in ("S005", "S010", "S132") for _ in range(4)]
     assert table["sequence"].unique().tolist() == ["S005/001", "S010/002", "S132/006"]
     assert table["frame"].tolist() == [1, 4, 5, 6] * 3
-    assert table["emotion"].tolist() == [
-        *("neutral", "disgust", "disgust", "disgust"),
-        *("neutral", "fear", "fear", "fear"),
-        *("neutral", "happiness", "happiness", "happiness"),
-    ]
+    shown = ("disgust", "fear", "happiness")
+    assert table["emotion"].tolist() == [each for own in shown for each in ("neutral", own, own, own)]
     assert faces.pixels[:, 0, 0].tolist() == [1, 4, 5, 6, 41, 44, 45, 46, 81, 84, 85, 86]
     assert set(table["split"]) == {"train", "valid", "test"}
     assert (table.groupby("subject")["split"].nunique() == 1).all()
     assert faces.landmarks is None and faces.left_out == {} and faces.name == "ckplus"
-
-
-def test_action_units_are_those_of_the_peak(copy):
-    table = copy.read().table
+    # Action units are those of the peak.
     assert table["AU1"].tolist() == [0, 0.4, 0.4, 0.4] * 3  # level 2 of 5
     assert table["AU25"].tolist() == [0, 0.5, 0.5, 0.5] * 3  # there, but not scored
     assert table["facs"].tolist() == ["", "1B+25", "1B+25", "1B+25"] * 3
@@ -153,16 +147,14 @@ def test_short_sequences_and_the_slip_of_the_readme(copy):
     assert table["AU1"].tolist()[:3] == [0, 0.4, 0.4]
 
 
-def test_pictures_are_framed_by_their_landmarks(tmp_path):
+def test_pictures_are_framed_by_their_landmarks(copy):
     """A gradient tells where each pixel came from: the window of these points is known by hand."""
-    copy = Copy(tmp_path / "ckplus")
     rows, columns = np.mgrid[:80, :100].astype(np.uint8)
     for frame in FRAMES:
         copy.picture(*frame, columns)
         # The window of 64 pixels begins at (10, 8), and moves right by 2 pixels with each frame; the mouth
         # opens.
-        points = face_points(64, dx=2 * frame[2], mouth=frame[2] - 1) + np.array([10, 8])
-        copy.points(*frame, points)
+        copy.points(*frame, face_points(64, 2 * frame[2], frame[2] - 1) + np.array([10, 8]))
     faces = copy.read()
     for row, frame in enumerate([1, 4, 5, 6]):
         left = 10 + 2 * frame
@@ -200,55 +192,30 @@ def test_a_frame_without_landmarks_takes_the_window_of_the_first(copy):
     assert np.isnan(faces.landmarks).all(axis=(1, 2)).tolist() == [False, False, True, False] * 3
 
 
-def face_set(
-    subjects=("lab-0003", "lab-0001", "lab-0002"), sequences=("anger", "fear"), seed=0, **more
-) -> FaceSet:
-    """Each subject shows two sequences: a neutral frame and three of the emotion, AUs alike on the three."""
-    rng = np.random.default_rng(seed)
-    rows = []
-    for subject in subjects:
-        for k, sequence in enumerate(sequences):
-            levels = rng.integers(0, 6, 3) / 5
-            for frame in (0, 7, 8, 9):
-                intensities = dict(zip(("AU1", "AU4", "AU12"), levels * (frame > 0), strict=True))
-                emotion = "neutral" if frame == 0 else ("anger", "fear")[k]
-                place = {"subject": subject, "sequence": sequence, "frame": frame, "emotion": emotion}
-                rows.append(place | intensities)
-    table = pd.DataFrame(rows).assign(dataset="lab", split="train")
-    pixels = rng.integers(0, 256, (len(rows), SIZE, SIZE)).astype(np.uint8)
-    return FaceSet("lab", pixels, table, **more)
-
-
 def test_what_is_written_is_read_back(tmp_path):
-    faces = face_set(landmarks=np.random.default_rng(1).uniform(0, SIZE, (24, 68, 2)).astype(np.float32))
-    write_ckplus(faces, tmp_path)
-    again = read_ckplus(tmp_path, SIZE)
-    order = faces.table.sort_values(["subject", "sequence", "frame"]).index.to_numpy()
-    expected = faces.select(order)
+    rng = np.random.default_rng(1)
+    levels = np.repeat(rng.integers(0, 6, (6, 3)) / 5, 4, axis=0) * (np.arange(24) % 4 > 0)[:, None]
+    units = dict(zip(("AU6", "AU12", "AU25"), levels.T, strict=True))
+    points = rng.uniform(0, 24, (24, 68, 2)).astype(np.float32)
+    given = posed_faces(("anger", "fear"), frames=(0, 7, 8, 9), **units)
+    expected = FaceSet("lab", given.pixels, given.table, landmarks=points)
+    again = read_ckplus(write_layout("ckplus", expected.select(rng.permutation(24)), tmp_path), 24)
     np.testing.assert_array_equal(again.pixels, expected.pixels)
     np.testing.assert_array_equal(again.landmarks, expected.landmarks)
     for column in ("emotion", "frame"):
         assert again.table[column].tolist() == expected.table[column].tolist()
-    for au in ("AU1", "AU4", "AU12"):
+    for au in units:
         np.testing.assert_allclose(again.table[au], expected.table[au], atol=1e-12)
-    ids = {"lab-0001": "ckplus-S001", "lab-0002": "ckplus-S002", "lab-0003": "ckplus-S003"}
-    assert again.table["subject"].tolist() == [ids[s] for s in expected.table["subject"]]
+    assert again.table["subject"].tolist() == [f"ckplus-S00{k // 8 + 1}" for k in range(24)]
     assert set(again.table["sequence"]) == {f"S00{s}/00{k}" for s in (1, 2, 3) for k in (1, 2)}
-    # CK+'s own names stay, and a second way changes nothing.
-    (tmp_path / "again").mkdir()
-    write_ckplus(again, tmp_path / "again")
-    assert read_ckplus(tmp_path / "again", SIZE).checksum == again.checksum
 
 
 def test_unlabelled_unscored_one_sided_and_uncoded_survive(tmp_path):
-    faces = face_set(("S005", "S010", "S132"), ("001",))
-    table = faces.table.drop(columns=["AU1", "AU4", "AU12"])
-    table["facs"] = [*["1+L4B+R4D+12?"] * 4, *["?"] * 4, *[""] * 4]
-    table = table.assign(AU1=0.5, AU4=0.8, AU12=np.nan)
-    table.loc[:3, "emotion"] = ""
-    write_ckplus(FaceSet("lab", faces.pixels, table), tmp_path)
-    again = read_ckplus(tmp_path, SIZE).table
-    assert again["emotion"].tolist() == [""] * 4 + ["neutral", *["anger"] * 3] * 2
+    codes = [*["1+L4B+R4D+12?"] * 4, *["?"] * 4, *[""] * 4]
+    shown = [*[""] * 4, *["neutral", *["anger"] * 3] * 2]
+    faces = posed_faces(("anger",), emotion=shown, facs=codes, AU1=0.5, AU4=0.8, AU12=np.nan)
+    again = read_ckplus(write_layout("ckplus", faces, tmp_path), 24).table
+    assert again["emotion"].tolist() == shown
     assert again["facs"].tolist() == ["", *["1+4D"] * 3, *["?"] * 4, *[""] * 4]
     assert again["AU1"].tolist()[:4] == [0, 0.5, 0.5, 0.5] and again["AU4"].tolist()[8:] == [0] * 4
 

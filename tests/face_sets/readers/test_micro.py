@@ -11,34 +11,34 @@ from PIL import Image
 from face_sets.faceset import FaceSet
 from face_sets.readers.micro import SINGLE, UNCODED, read_casme2, read_samm
 from face_sets.readers.pictures import Window
-from tests.face_sets.readers.made_by_hand import edit_sheet, micro_faces, written
+from tests.face_sets.readers.made_by_hand import edit_sheet, micro_faces
 from tests.face_sets.readers.test_wrong_inputs import APEX, OFFSET, ONSET
-from tests.face_sets.readers.writers.micro import NOTE_ROWS, SAMM_HEADER, write_casme2, write_samm
+from tests.face_sets.readers.writers.every import write_layout
+from tests.face_sets.readers.writers.micro import NOTE_ROWS, SAMM_HEADER
 
 SIZE = 24
-CASME2, SAMM = (write_casme2, read_casme2, "casme2"), (write_samm, read_samm, "samm")
 
 
 @pytest.fixture
 def casme2(tmp_path):
-    return written(tmp_path / "casme2", micro_faces(), write_casme2)
+    return write_layout("casme2", micro_faces(), tmp_path / "casme2")
 
 
 @pytest.fixture
 def samm(tmp_path):
-    return written(tmp_path / "samm", micro_faces(("anger", "other", "contempt")), write_samm)
+    return write_layout("samm", micro_faces(("anger", "other", "contempt")), tmp_path / "samm")
 
 
 def test_action_units_at_the_apex_present_in_casme2_and_with_levels_in_samm(tmp_path):
     faces = micro_faces(("happiness", "surprise"))
-    back = read_casme2(written(tmp_path / "casme2", faces, write_casme2), SIZE)
+    back = read_casme2(write_layout("casme2", faces, tmp_path / "casme2"), SIZE)
     texts = back.table.groupby("sequence")["facs"].agg(set)
     assert texts["sub01/EP01_01"] == {"4+7+L12"} and texts["sub01/EP01_02"] == {"4+7"}
     first = back.table[back.table["sequence"] == "sub02/EP01_01"].iloc[0]
     assert [first[c] for c in ("AU4", "AU7", "AU12", "AU12_left", "AU12_right")] == [1, 1, 1, 1, 0]
     # AU15 is never shown, and a code that is not written leaves no column.
     assert back.aus == ("AU4", "AU7", "AU12")
-    back = read_samm(written(tmp_path / "samm", faces, write_samm), SIZE)
+    back = read_samm(write_layout("samm", faces, tmp_path / "samm"), SIZE)
     texts = back.table.groupby("sequence")["facs"].agg(set)
     assert texts["001/001_1_1"] == {"4B+L7A+R7B+L12B"} and texts["001/001_1_2"] == {"4B+L7A+R7B"}
     first = back.table[back.table["sequence"] == "002/002_1_1"].iloc[0]
@@ -60,9 +60,8 @@ def test_the_files_are_those_of_the_official_layouts(casme2, samm):
 
 
 def test_at_most_sixteen_frames_are_kept_in_the_order_of_their_numbers(tmp_path):
-    faces = micro_faces(("happiness",), frames=41)
-    folder = written(tmp_path / "casme2", faces, write_casme2)
-    table = read_casme2(folder, SIZE).table
+    write_layout("casme2", micro_faces(("happiness",), frames=41), tmp_path)
+    table = read_casme2(tmp_path, SIZE).table
     frames = table[table["subject"] == "casme2-sub01"]["frame"].tolist()
     assert len(frames) == 16 and frames == sorted(frames)
     assert {10, 10 + 3 * 20, 10 + 3 * 40} <= set(frames)
@@ -70,11 +69,9 @@ def test_at_most_sixteen_frames_are_kept_in_the_order_of_their_numbers(tmp_path)
 
 def test_frame_nine_comes_before_frame_ten(tmp_path):
     faces = micro_faces(("happiness",), frames=3)
-    moved = faces.table.assign(
-        frame=faces.table["frame"].map({10: 9, 13: 10, 16: 100}), onset=9, apex=10, offset=100
-    )
-    folder = written(tmp_path / "casme2", FaceSet("micro", faces.pixels, moved), write_casme2)
-    back = read_casme2(folder, SIZE)
+    frame = faces.table["frame"].map({10: 9, 13: 10, 16: 100})
+    write_layout("casme2", faces.assign(frame=frame, onset=9, apex=10, offset=100), tmp_path)
+    back = read_casme2(tmp_path, SIZE)
     assert back.table["frame"].tolist() == [9, 10, 100] * 3
     assert np.abs(back.pixels.astype(int) - faces.pixels).max() <= 2
 
@@ -82,7 +79,7 @@ def test_frame_nine_comes_before_frame_ten(tmp_path):
 def test_a_set_without_action_units_is_written_as_not_coded(tmp_path):
     faces = micro_faces()
     bare = faces.table.drop(columns=[c for c in faces.table if c.startswith("AU")])
-    back = read_casme2(written(tmp_path / "casme2", FaceSet("micro", faces.pixels, bare), write_casme2), SIZE)
+    back = read_casme2(write_layout("casme2", FaceSet("micro", faces.pixels, bare), tmp_path), SIZE)
     assert set(back.table["facs"]) == {"?"} and back.aus == ()
 
 

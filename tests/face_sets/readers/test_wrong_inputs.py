@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.io import loadmat, savemat
 
 from ferbook.errors import DataError
-from tests.face_sets.readers.made_by_hand import edit_sheet
+from tests.face_sets.readers.made_by_hand import edit_sheet, repack
 from tests.face_sets.readers.test_every_reader import exported, read
 
 
@@ -71,6 +71,16 @@ def gone(pattern):
 
 def raw(pattern, content):
     return lambda folder: at(folder, pattern).write_bytes(content)
+
+
+def bits(pattern, old, new):
+    """``old`` in any file replaced once by ``new``."""
+    return lambda folder: raw(pattern, at(folder, pattern).read_bytes().replace(old, new, 1))(folder)
+
+
+def zipped(name):
+    """An entry of the first person's archive that is no picture."""
+    return lambda folder: repack(at(folder, "F001.zip"), lambda entries: entries | {name: b"x"})
 
 
 def smaller(pattern):
@@ -133,6 +143,10 @@ WRONG = [
     ("bp4d", put("AUCoding/AU_INT/AU6/F001_T1_AU6.csv"), "a second file of AU6 for F001_T1, beside"),
     ("bp4d", put("frame_shift.txt", "1.5"), "frame_shift.txt: '1.5'; expected a whole number"),
     ("bp4dplus", edit(OCC, "frame,1,2", "frame,1,3"), "line 1: expected the frame and the AUs 1, 2, 4"),
+    ("bp4dplus", zipped("F001/T1/0002.jpg"), "F001.zip/F001/T1/0002.jpg: not a readable picture"),
+    ("bp4dplus", zipped("F001/T1/2.jpg"), "frame 2 occurs in the archive a second time, as F001/T1/2.jpg"),
+    ("bp4dplus", put("2D+3D/F001"), "F001.zip: a second place of F001, beside"),
+    ("bp4dplus", bits("F001.zip", b"JFIF", b"JUNK"), "F001.zip, F001/T1/0001.jpg: cannot be read from the"),
     ("mmi", gone("1/session.xml"), "session.xml: not found"),
     ("mmi", edit("1/session.xml", "view", "side"), "session.xml: no element track with the attribute view"),
     ("mmi", raw(TAGS, b"\xff\xfe"), "S001-001.xml: not a readable XML file"),

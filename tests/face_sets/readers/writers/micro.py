@@ -10,18 +10,8 @@ import pandas as pd
 
 from face_sets.faceset import FaceSet
 from face_sets.facs_codes import format_codes
-from face_sets.readers.micro import (
-    APEX,
-    CASME2,
-    CLIP,
-    EMOTION,
-    OFFSET,
-    ONSET,
-    SAMM,
-    SHEET_UNITS,
-    SUBJECT,
-    MicroLayout,
-)
+from face_sets.readers import micro
+from face_sets.readers.micro import CASME2, CLIP, OFFSET, ONSET, SAMM, SUBJECT, MicroLayout
 from face_sets.readers.own import write_picture
 from tests.face_sets.readers.writers.facs_codes import codes_of
 from tests.face_sets.readers.writers.sequences import frames_of, named_sequences, shown_emotion
@@ -62,9 +52,9 @@ def write_micro(
         for frame, pixels in frames_of(faces, rows):
             write_picture(place / person / clip / picture.format(subject=person, frame=frame), pixels)
         cells.append(
-            {SUBJECT: person, CLIP: clip, ONSET: onset, APEX: apex, OFFSET: offset}
+            {SUBJECT: person, CLIP: clip, ONSET: onset, micro.APEX: apex, OFFSET: offset}
             # One AU alone is a number, as Excel makes it, and none an empty cell.
-            | {SHEET_UNITS: int(aus) if aus.isdigit() else aus or None, EMOTION: emotion}
+            | {micro.SHEET_UNITS: int(aus) if aus.isdigit() else aus or None, micro.EMOTION: emotion}
         )
     return cells
 

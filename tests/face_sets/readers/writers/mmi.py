@@ -31,7 +31,7 @@ def write_mmi(faces: FaceSet, folder: Path) -> None:
         place.mkdir(parents=True)
         sid = f"S{identity.zfill(3) if identity.isdigit() else identity}-{number:03d}"
         coding = _coding(faces, rows)
-        _write_video(place / f"{sid}.avi", faces.gather(rows))
+        write_video(place / f"{sid}.avi", faces.gather(rows))
         session = ElementTree.Element("session", sessionId=str(number))
         ElementTree.SubElement(session, "subject", id=identity)
         ElementTree.SubElement(session, "track", type="Video", filename=f"{sid}.avi", view="0")
@@ -70,7 +70,7 @@ def _write_xml(path: Path, root: ElementTree.Element) -> None:
     ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
 
-def _write_video(path: Path, pictures: np.ndarray) -> None:
+def write_video(path: Path, pictures: np.ndarray) -> None:
     height, width = pictures.shape[1:]
     video = cv2.VideoWriter(
         str(path), cv2.VideoWriter.fourcc(*"FFV1"), VIDEO_FPS, (width, height), isColor=False

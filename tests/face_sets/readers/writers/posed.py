@@ -5,16 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from face_sets.faceset import FaceSet
+from face_sets.readers import posed
 from face_sets.readers.own import write_picture
-from face_sets.readers.posed import (
-    BU4DFE,
-    MODEL_ANCESTRIES,
-    MODEL_EMOTIONS,
-    MODEL_NAME,
-    MODEL_PERSON,
-    OULU_CASIA,
-    PosedLayout,
-)
+from face_sets.readers.posed import BU4DFE, MODEL_NAME, MODEL_PERSON, OULU_CASIA, PosedLayout
 from tests.face_sets.readers.writers.sequences import frames_of, named_sequences, shown_emotion
 
 
@@ -60,6 +53,7 @@ def write_bu3dfe(faces: FaceSet, folder: Path) -> None:
     """
     table = faces.table
     clips = named_sequences(faces, "bu3dfe", MODEL_PERSON, "F{:04d}".format)
+    white = posed.MODEL_ANCESTRIES[0]
     own = all(MODEL_NAME.fullmatch(sequence + "_F2D") for _, _, sequence, _ in clips)
     counts: Counter[tuple[str, str]] = Counter()
     for person, subject, sequence, rows in clips:
@@ -67,5 +61,5 @@ def write_bu3dfe(faces: FaceSet, folder: Path) -> None:
             emotion = table["emotion"].iloc[row]
             counts[subject, emotion] += 1
             level = counts[subject, emotion] - (emotion == "neutral")
-            model = sequence if own else f"{person}_{MODEL_EMOTIONS[emotion]}{level:02d}{MODEL_ANCESTRIES[0]}"
+            model = sequence if own else f"{person}_{posed.MODEL_EMOTIONS[emotion]}{level:02d}{white}"
             write_picture(folder / person / f"{model}_F2D.bmp", pixels)
