@@ -8,18 +8,7 @@ import pytest
 import torch
 
 from book import evaluation
-from book.evaluation import (
-    CONTROL_METHODS,
-    BenchmarkSize,
-    baseline_table,
-    baselines_page,
-    committed_baselines,
-    judged_method,
-    made_twins,
-    read_method,
-    sampled_benchmarks,
-    verdict,
-)
+from book.evaluation import CONTROL_METHODS, committed_baselines, judged_method, read_method, verdict
 from book.truth import maps
 from face_sets.registry import set_name
 from fer_lib.look.attribution import EXPLAINERS
@@ -93,7 +82,7 @@ def test_a_slow_method_is_scored_on_a_sample_and_says_so(seconds, neurons):
         return MapBenchmark(name, None, None, "relu3", None, rows, rows % 7, np.stack([rows, rows], axis=1))
 
     told, every = [], [benchmark("a", 2000), benchmark("b", 1000)]
-    sampled, again = (sampled_benchmarks(every, seconds, 0, told.append) for _ in range(2))
+    sampled, again = (evaluation.sampled_benchmarks(every, seconds, 0, told.append) for _ in range(2))
     assert [len(each.rows) for each in sampled] == neurons
     assert all(f"{sum(neurons)} of 3,000" in line for line in told) and bool(told) == (seconds > 0.001)
     for each, same in zip(sampled, again, strict=True):
@@ -132,7 +121,7 @@ def test_registered_methods_share_the_time(monkeypatch):
 
 
 def test_twins_differ_in_one_unit():
-    made = made_twins(BenchmarkSize(1, 2, ("AU4", "AU12")), 77)
+    made = evaluation.made_twins(evaluation.BenchmarkSize(1, 2, ("AU4", "AU12")), 77)
     assert made.aus.tolist() == ["AU4", "AU12"] * 2 and len(np.unique(made.people)) == 2
     changed = np.abs(made.on.pixels.astype(int) - made.off.pixels)
     for change, own in zip(changed, made.regions[0], strict=True):
@@ -150,7 +139,7 @@ FOUND = {
 
 def test_a_kept_table_is_what_was_found_and_of_no_other_seed(tmp_path, monkeypatch):
     monkeypatch.setattr(evaluation, "BASELINES_FILE", tmp_path / "judge.csv")
-    baseline_table(FOUND, "small", 3).to_csv(tmp_path / "judge.csv", index=False)
+    evaluation.baseline_table(FOUND, "small", 3).to_csv(tmp_path / "judge.csv", index=False)
     assert committed_baselines("small", 3) == FOUND
     assert committed_baselines("small", 4) == committed_baselines("whole", 3) == {}
 
@@ -167,7 +156,7 @@ def test_the_verdict_is_of_the_chapters_three_tests():
 
 
 def test_the_committed_table_has_every_method_of_the_faces_of_today():
-    found, page = committed_baselines("small", 0), baselines_page({})
+    found, page = committed_baselines("small", 0), evaluation.baselines_page({})
     assert found.keys() == EXPLAINERS.keys(), "`python -m book.evaluation`"
     assert all(set(each) - {"seconds"} == set(MAP_SCORES) for each in found.values())
     assert all(f"| `{name}`{' (control)' * (name in CONTROL_METHODS)} |" in page for name in found)

@@ -7,20 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from ferbook import notebook as notebooks
 from ferbook import paths
 from ferbook.book import chapters, clear_cached_book, pages_of_toc
 from ferbook.build import check_toc
 from ferbook.claims import read_claims
 from ferbook.figures import Figures, key_figure
 from ferbook.new import write_chapter
-from ferbook.notebook import (
-    COMPARED_TAG,
-    code_cells,
-    figure_names,
-    read_notebook,
-    require_parameters_cell,
-    tags,
-)
+from ferbook.notebook import COMPARED_TAG, code_cells, figure_names, read_notebook, tags
 from ferbook.store import REFERENCE, open_run
 
 # Code cells of a page; lines of a cell, without its imports; characters of a line, as of
@@ -38,7 +32,7 @@ every_chapter = pytest.mark.parametrize("chapter", chapters().values(), ids=list
 
 @every_chapter
 def test_the_parameters_cell_equals_the_model(chapter):
-    require_parameters_cell(chapter.notebook, chapter.parameters().model_dump())
+    notebooks.require_parameters_cell(chapter.notebook, chapter.parameters().model_dump())
 
 
 @every_chapter

@@ -4,16 +4,8 @@ mend.
 
 import pytest
 
-from ferbook import paths
-from ferbook.book import (
-    chapters,
-    clear_cached_book,
-    find_chapter,
-    import_named,
-    longest_chain,
-    suite,
-    with_upstream,
-)
+from ferbook import book, paths
+from ferbook.book import chapters, clear_cached_book, find_chapter, import_named, longest_chain, suite
 from ferbook.errors import BookError, ParameterError
 
 CHAPTER = """
@@ -41,7 +33,7 @@ def test_chapters_stand_in_the_order_of_the_contents_after_those_they_depend_on(
     assert list(chapters()) == ["throws", "means"]
     assert longest_chain("throws", {}) == 7200 and longest_chain("means", {}) == 3600, "an hour each"
     assert longest_chain("means", {"means": 40}) == 40 and longest_chain("throws", {"means": 40}) == 3640
-    assert [chapter.name for chapter in with_upstream(["means"])] == ["throws", "means"]
+    assert [chapter.name for chapter in book.with_upstream(["means"])] == ["throws", "means"]
 
 
 def write(place, name, upstream=(), profiles=(), notebook=True):

@@ -17,15 +17,7 @@ from sphinx.testing.util import SphinxTestApp
 
 from ferbook import build, paths
 from ferbook.book import Chapter, chapters, clear_cached_book, suite
-from ferbook.build import (
-    build_book,
-    check_toc,
-    stage,
-    staged_notebook,
-    what_you_need,
-    with_chapter_facts,
-    with_position,
-)
+from ferbook.build import build_book, check_toc, stage, staged_notebook, what_you_need, with_chapter_facts
 from ferbook.errors import BookError, RunStoreError
 from ferbook.notebook import read_notebook
 from ferbook.provenance import provenance, reproduce_command
@@ -259,9 +251,12 @@ def test_a_fault_names_the_page_and_the_cell(tmp_path):
     place = tmp_path / "book" / "toy" / "toy.ipynb"
     place.parent.mkdir(parents=True)
     nbformat.write(cells("# prose", "first cell"), place)
-    told = with_position(f"\x1b[91m{place}:20003: WARNING: no such equation\x1b[39;49;00m", tmp_path)
+    told = build.with_position(f"\x1b[91m{place}:20003: WARNING: no such equation\x1b[39;49;00m", tmp_path)
     assert told == "book/toy/toy.ipynb, cell 'first', line 3: WARNING: no such equation"
-    assert with_position(f"{tmp_path}/book/index.md:7: WARNING: x", tmp_path) == "book/index.md:7: WARNING: x"
+    assert (
+        build.with_position(f"{tmp_path}/book/index.md:7: WARNING: x", tmp_path)
+        == "book/index.md:7: WARNING: x"
+    )
 
 
 def test_a_book_fills_lines_of_its_own_from_results_that_its_chapters_show(finished, tmp_path, monkeypatch):

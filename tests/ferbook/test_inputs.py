@@ -6,16 +6,10 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
+from ferbook import inputs as ferbook_inputs
 from ferbook import paths
 from ferbook.book import chapters, clear_cached_book
-from ferbook.inputs import (
-    chapter_inputs,
-    code_files,
-    code_inputs,
-    package_versions,
-    provenance_diff,
-    stale_reasons,
-)
+from ferbook.inputs import chapter_inputs, code_files, code_inputs, package_versions, stale_reasons
 
 pytestmark = pytest.mark.usefixtures("example")
 
@@ -97,7 +91,7 @@ def test_other_data_are_told_once_as_the_parameter_that_asks_for_them():
     current["parameters"]["faces"] = "fer2013"
     current["resolved"]["face_requests"] = [{"name": "fer2013"}]
     assert stale_reasons(RECORDED, current) == ["parameter faces lab → fer2013"]
-    assert provenance_diff(RECORDED, current) == ""
+    assert ferbook_inputs.provenance_diff(RECORDED, current) == ""
 
 
 def test_data_are_compared_by_content_and_not_by_the_names_of_their_requests():

@@ -7,18 +7,10 @@ import json
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from ferbook import notebook as notebooks
 from ferbook.book import find_chapter
 from ferbook.errors import BookError, ChapterError
-from ferbook.notebook import (
-    cell_name,
-    cells_executed,
-    drop_papermill_metadata,
-    faults_of_comparison,
-    faults_of_execution,
-    figure_names,
-    read_notebook,
-    require_parameters_cell,
-)
+from ferbook.notebook import cell_name, faults_of_execution, read_notebook, require_parameters_cell
 
 
 def executed(*counts, output=True):
@@ -75,7 +67,10 @@ def test_cells_without_an_id_have_the_same_at_every_reading_and_nothing_is_print
 def test_cells_without_an_id_of_their_own_are_known_by_their_numbers():
     """An editor that writes none gives others at each reading, and papermill adds a cell before them."""
     source, ran = executed(1, 2), executed(1, 2)
-    assert cells_executed(source, ran) == {source.cells[0].id: ran.cells[0], source.cells[1].id: ran.cells[1]}
+    assert notebooks.cells_executed(source, ran) == {
+        source.cells[0].id: ran.cells[0],
+        source.cells[1].id: ran.cells[1],
+    }
 
 
 def test_cells_are_counted_as_their_author_does():
@@ -112,7 +107,7 @@ def test_a_notebook_of_another_form_is_refused_once_where_it_is_read(tmp_path, c
 def test_a_cell_that_is_not_python_is_named():
     cells = [new_code_cell("a = 1"), new_code_cell("%matplotlib inline", id="magic")]
     with pytest.raises(ChapterError, match=r"code cell 2 \(magic\): not plain Python"):
-        figure_names(new_notebook(cells=cells))
+        notebooks.figure_names(new_notebook(cells=cells))
 
 
 def test_unreadable_notebooks_are_told(tmp_path):
@@ -131,7 +126,7 @@ def test_papermill_metadata_is_removed():
     notebook = executed(1)
     notebook.metadata["papermill"] = {"input_path": "somewhere"}
     notebook.cells[0].metadata["papermill"] = {"duration": 1}
-    drop_papermill_metadata(notebook)
+    notebooks.drop_papermill_metadata(notebook)
     assert "papermill" not in notebook.metadata and "papermill" not in notebook.cells[0].metadata
 
 
@@ -177,5 +172,5 @@ def test_a_notebook_of_windows_reads_as_any_other(tmp_path):
 def test_a_compared_cell_that_nbval_would_not_compare_is_a_fault(data, faults):
     outputs = [new_output("display_data", data)] if data else []
     cell = new_code_cell("x", id="shown", outputs=outputs, metadata={"tags": ["nbval-check-output"]})
-    found = faults_of_comparison(new_notebook(cells=[cell]))
+    found = notebooks.faults_of_comparison(new_notebook(cells=[cell]))
     assert len(found) == faults and all("code cell 1 (shown)" in fault for fault in found)

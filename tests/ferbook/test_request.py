@@ -7,18 +7,11 @@ import pytest
 from pydantic import AfterValidator
 
 from ferbook import book as ferbook_book
+from ferbook import request as requested
 from ferbook.book import Chapter, chapters, with_upstream
 from ferbook.errors import ParameterError
 from ferbook.parameters import ListOf, Parameters, parse_value
-from ferbook.request import (
-    Request,
-    merge_overrides,
-    parameter_values,
-    parse_assignments,
-    read_overrides,
-    requests_of,
-    stored_request,
-)
+from ferbook.request import Request, parameter_values, parse_assignments, read_overrides, requests_of
 from ferbook.run import requests_by_run
 from ferbook.store import open_run
 
@@ -110,13 +103,13 @@ def test_values_may_contain_an_equals_sign_but_names_come_once():
     ],
 )
 def test_the_command_line_wins_over_the_file_and_one_chapter_over_all(in_file, on_line, draws):
-    assert of("means", Request("laptop", merge_overrides(in_file, on_line))).draws == draws
+    assert of("means", Request("laptop", requested.merge_overrides(in_file, on_line))).draws == draws
 
 
 def test_a_stored_request_gives_the_same_parameters_again():
     asked = Request("smoke", {"draws": "200", "throws.seed": "4"})
     parameters = {name: of(name, asked).model_dump() for name in chapters()}
-    again = stored_request({"profile": "smoke", "parameters": parameters})
+    again = requested.stored_request({"profile": "smoke", "parameters": parameters})
     again.check()
     assert {name: of(name, again).model_dump() for name in chapters()} == parameters
 
@@ -128,7 +121,7 @@ def test_a_chapter_that_the_run_lacks_takes_what_was_asked_of_every_one_or_its_o
     every, seed, draws
 ):
     throws = of("throws", Request("smoke", {"seed": "7"})).model_dump()
-    again = stored_request({"profile": "smoke", "every": every, "parameters": {"throws": throws}})
+    again = requested.stored_request({"profile": "smoke", "every": every, "parameters": {"throws": throws}})
     again.check()
     assert (of("means", again).seed, of("means", again).draws) == (seed, draws)
     assert of("throws", again).seed == 7
@@ -147,7 +140,9 @@ def test_a_value_that_another_chapter_refuses_is_told_with_the_way_to_give_it_to
 
 def test_a_field_or_chapter_that_is_no_more_is_left_out():
     throws = of("throws", Request()).model_dump() | {"forgotten": 1}
-    stored_request({"profile": "laptop", "parameters": {"throws": throws, "gone": {"x": 1}}}).check()
+    requested.stored_request(
+        {"profile": "laptop", "parameters": {"throws": throws, "gone": {"x": 1}}}
+    ).check()
 
 
 @pytest.fixture

@@ -9,15 +9,7 @@ import pytest
 from ferbook import paths, schedule
 from ferbook.book import Resources
 from ferbook.errors import ChapterError, MissingError, ParameterError
-from ferbook.schedule import (
-    QueueJob,
-    cluster_messages,
-    finished_file,
-    lost_jobs,
-    profile_of,
-    start_jobs,
-    threads_of_each,
-)
+from ferbook.schedule import QueueJob, cluster_messages, finished_file, lost_jobs, profile_of, start_jobs
 
 
 @pytest.mark.parametrize(
@@ -25,7 +17,7 @@ from ferbook.schedule import (
     [(1, 8, 1), (2, 1, 2), (2, 8, 1), (3, 8, 1), (4, 8, 2), (16, 1, 16), (16, 2, 8), (16, 8, 4), (64, 8, 8)],
 )
 def test_several_jobs_share_the_cores_and_one_has_all(cores, jobs, each):
-    assert threads_of_each(cores, jobs) == each
+    assert schedule.threads_of_each(cores, jobs) == each
 
 
 @pytest.mark.slow

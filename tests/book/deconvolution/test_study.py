@@ -8,21 +8,9 @@ import pandas as pd
 import pytest
 from torch import from_numpy, nn
 
+from book.deconvolution import study
 from book.deconvolution.chapter import CHAPTER, DeconvolutionParameters
-from book.deconvolution.study import (
-    MAP_CONTROLS,
-    QUESTIONS,
-    TOY_PICTURE,
-    benchmarks_of,
-    degrees_text,
-    overlap_metrics,
-    overlap_table,
-    require_held_out,
-    same_places,
-    sanity_metrics,
-    toy_network,
-    view_metrics,
-)
+from book.deconvolution.study import TOY_PICTURE, benchmarks_of, degrees_text, overlap_metrics, overlap_table
 from face_sets.request import FaceRequest
 from fer_lib.aus.projections import NetworkView
 from fer_lib.look.deconvolution import project
@@ -44,9 +32,9 @@ def test_networks_trained_on_the_held_out_people_are_refused():
     def learned(seed, name="lab"):
         return [SimpleNamespace(name="net", record=SimpleNamespace(faces=FaceRequest(name, face_seed=seed)))]
 
-    require_held_out(learned(4) + learned(0) + learned(5, "wild"), held_out)
+    study.require_held_out(learned(4) + learned(0) + learned(5, "wild"), held_out)
     with pytest.raises(ChapterError, match=r"'net' .* lab with face_seed 5.*another eval_face_seed"):
-        require_held_out(learned(5), held_out)
+        study.require_held_out(learned(5), held_out)
 
 
 def test_beside_real_faces_the_held_out_people_are_rendered():
@@ -89,7 +77,7 @@ def test_where_stored_networks_are_too_few_the_own_ones_are_measured():
     benchmarks, left_out = benchmarks_of(p, own, few.get, twins(), "")
     assert {role: len(each) for role, each in benchmarks.items()} == {"trained": 2, "untrained": 2}
     assert "'emotions' has 1 networks" in left_out
-    found, same = overlap_table(benchmarks["trained"], "deconv"), same_places(benchmarks, "deconv")
+    found, same = overlap_table(benchmarks["trained"], "deconv"), study.same_places(benchmarks, "deconv")
     metrics, faults = overlap_metrics(found, same)
     assert "iou_at_same_places_degree" not in metrics and metrics["networks_of_each_role"].value == 0
     assert "'emotions' has 1 networks" in degrees_text(metrics, [left_out, *faults])
@@ -98,7 +86,7 @@ def test_where_stored_networks_are_too_few_the_own_ones_are_measured():
 def test_every_map_is_compared_with_the_skin_of_its_own_unit(roles):
     one = roles[0]["trained"][0]
     found = overlap_table([one], "deconv")
-    assert set(found["kind"]) == {"ours", "change", *MAP_CONTROLS}
+    assert set(found["kind"]) == {"ours", "change", *study.MAP_CONTROLS}
     own = found.set_index("kind").loc["change"]
     assert own["row"].tolist() == one.rows.tolist()
     region = one.twins.regions[0][one.rows]
@@ -107,7 +95,7 @@ def test_every_map_is_compared_with_the_skin_of_its_own_unit(roles):
 
 
 def test_at_the_same_places_every_role_draws_as_often(roles):
-    same = same_places(roles[0], "deconv")
+    same = study.same_places(roles[0], "deconv")
     assert set(same["population"]) == {"trained", "units", "untrained"}
     each = [roles[0][role][0] for role in ("trained", "units", "untrained")]
     common = set.intersection(*(set(benchmark.rows.tolist()) for benchmark in each))
@@ -168,7 +156,7 @@ def test_controls_that_are_none_are_refused_by_name():
 def test_what_matters_is_what_the_frozen_claims_say():
     papers = read_yaml(paths.root() / "claims.yaml", ParameterError)["papers"]
     claims = {claim["measure"]: claim["matters"] for paper in papers for claim in paper["claims"]}
-    for name, (_, matters, _) in QUESTIONS.items():
+    for name, (_, matters, _) in study.QUESTIONS.items():
         assert claims[f"deconvolution.{name}"] == matters
 
 
@@ -184,7 +172,7 @@ def test_the_likeness_is_of_the_measure_in_which_most_is_left_with_all_weights_r
     others = {"untrained": (0.5, 0.35), "retrained": (0.4, 0.6), "learned": (-0.1, 0.25)}
     found += [check_rows(check, excess) for check, excess in others.items()]
     found.append(check_rows("random weights", (None, None), step=2, method="gradient"))
-    values = {name: metric.value for name, metric in sanity_metrics(pd.concat(found)).items()}
+    values = {name: metric.value for name, metric in study.sanity_metrics(pd.concat(found)).items()}
     signed = {"untrained_match": 0.35, "retrained_ceiling": 0.6, "retrained_over_untrained": 0.25}
     assert values == {"random_weights_deconv": 0.3} | signed
 
@@ -193,7 +181,7 @@ def test_the_view_in_numbers():
     view, populations = toy_view(), ["trained", "trained", "untrained"]
     networks = [NetworkView(name, each, None, view) for name, each in zip("abc", populations, strict=True)]
     places = pd.DataFrame({"population": np.repeat(populations, 2), "network": list("aabbcc")})
-    metrics = view_metrics(view, networks, places.assign(share=[0.4, 0.6, 0.7, 0.9, 0.3, 0.3]))
+    metrics = study.view_metrics(view, networks, places.assign(share=[0.4, 0.6, 0.7, 0.9, 0.3, 0.3]))
     values = {name: metric.value for name, metric in metrics.items()}
     counts = {"networks": 2, "networks_untrained": 1, "filters": 4, "filters_silent": 1, "pairs": 5}
     shares = {"place_share": pytest.approx(0.65), "place_share_untrained": pytest.approx(0.3)}
@@ -203,7 +191,7 @@ def test_the_view_in_numbers():
 
 def passed(count: int) -> np.ndarray:
     """What the first ``count`` layers make of the picture."""
-    layers = nn.Sequential(*list(toy_network())[:count])
+    layers = nn.Sequential(*list(study.toy_network())[:count])
     return layers(from_numpy(TOY_PICTURE)[None, None])[0, 0].detach().numpy()
 
 
@@ -216,7 +204,7 @@ def test_the_response_is_the_one_on_paper():
 
 def test_deconvolution_drops_negative_signals_and_keeps_those_at_inactive_neurons():
     deconv, guided, gradient = (
-        project(toy_network(), "relu2", TOY_PICTURE[None], [0], [0], method=method).whole(0)
+        project(study.toy_network(), "relu2", TOY_PICTURE[None], [0], [0], method=method).whole(0)
         for method in ("deconv", "guided", "gradient")
     )
     first = np.array([[-1, 0, 1]] * 3)

@@ -10,19 +10,7 @@ import torch
 from torch import nn
 
 from book.derl import neutral_quality
-from book.derl.neutral_quality import (
-    GENERATED,
-    INPUT,
-    MEAN_NEUTRAL,
-    OTHERS,
-    TRUTH,
-    generated_neutrals,
-    mean_face,
-    psnr,
-    quality,
-    rank_one,
-    summarise_quality,
-)
+from book.derl.neutral_quality import GENERATED, INPUT, OTHERS, TRUTH, generated_neutrals, psnr, rank_one
 from book.derl.pairs import PairSplits
 from face_sets.faceset import FaceSet
 from fer_lib.stats.resampling import bootstrap, cluster_sums
@@ -120,18 +108,18 @@ def splits(**columns: object) -> PairSplits:
 def asked(given: PairSplits, classes: tuple[str, ...] = CLASSES) -> dict[str, pd.DataFrame]:
     """What is measured of each candidate."""
     made = {GENERATED: Halved().eval(), OTHERS: nn.Identity()}
-    return dict(tuple(quality(given, made, Brightness(), classes).groupby("candidate")))
+    return dict(tuple(neutral_quality.quality(given, made, Brightness(), classes).groupby("candidate")))
 
 
 def test_every_candidate_is_asked_about_the_same_expressive_inputs():
     given, kept = splits(), [0, 1, 2, 3, 5, 6]
     inputs, truth = given.tested.pixels[kept], given.truth[kept]
     parts = asked(given)
-    mean = np.stack([mean_face(given.train[1])] * 6)
+    mean = np.stack([neutral_quality.mean_face(given.train[1])] * 6)
     pictures = {
         GENERATED: generated_neutrals(Halved(), inputs),
         INPUT: inputs,
-        MEAN_NEUTRAL: mean,
+        neutral_quality.MEAN_NEUTRAL: mean,
         OTHERS: inputs,
     }
     for name, its in pictures.items():
@@ -175,7 +163,7 @@ def test_means_are_of_the_pictures_that_count_and_intervals_of_subjects():
     )
     table = table[table["training"].eq(0)].copy()
     table.loc[table["candidate"].eq("generated") & table["picture"].eq(0), "psnr"] = np.inf
-    summary = summarise_quality(table, draws=200, seed=3).set_index(["candidate", "measure"])
+    summary = neutral_quality.summarise_quality(table, draws=200, seed=3).set_index(["candidate", "measure"])
     assert "identity_other_take" not in summary.index.get_level_values("measure")
     own, copied = summary.loc[GENERATED, "psnr"], summary.loc[INPUT, "psnr"]
     # The first picture is perfect: no number of decibels.
@@ -246,6 +234,6 @@ def test_there_is_no_share_of_nothing():
     found = {"psnr": (30, 32), "p_neutral": (0.7, 0.9), "identity_other_take": (0.5, 0.5)}
     table = measured(generated=found, input=found | {"identity_other_take": (0, 0)})
     table.loc[table["candidate"].eq("input"), "identity_other_take"] = 0.0
-    row = summarise_quality(table, draws=50).set_index(["candidate", "measure"])
+    row = neutral_quality.summarise_quality(table, draws=50).set_index(["candidate", "measure"])
     nobody = row.loc[INPUT, "identity_other_take"]
     assert nobody["share"] is None and nobody["estimate"].value == 0 and nobody["gain"].value > 0.5

@@ -7,18 +7,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from book.derl.stage_two import (
-    InputBatches,
-    PlainClassifier,
-    ResidueRecipe,
-    as_inputs,
-    neutral_faces,
-    picture_views,
-    predict_inputs,
-    residues_of,
-    train_residue_classifier,
-    weighted_losses,
-)
+from book.derl import stage_two
+from book.derl.stage_two import ResidueRecipe, picture_views, predict_inputs, residues_of, weighted_losses
 from fer_lib.nets.derl import Generator, ResidueClassifier
 from fer_lib.train.batches import AUGMENTATIONS, Augmentation
 from fer_lib.train.device import Precision
@@ -66,7 +56,7 @@ def test_a_view_is_what_the_augmentation_makes_of_the_picture(faces, monkeypatch
 def test_residues_are_those_that_the_frozen_generator_gives_picture_by_picture(generator, views):
     before = {name: value.clone() for name, value in generator.state_dict().items()}
     found = residues_of(generator, views, batch_size=7)
-    made = neutral_faces(generator, views, batch_size=7)
+    made = stage_two.neutral_faces(generator, views, batch_size=7)
     assert generator.training and all(torch.equal(before[n], v) for n, v in generator.state_dict().items())
     assert {n: (tuple(v.shape), v.dtype) for n, v in found.items()} == {
         "pair8": ((2, 60, 8, 8, 8), torch.float16),
@@ -101,7 +91,7 @@ def numbered(count: int = 7, versions: int = 2) -> dict[str, torch.Tensor]:
 def test_a_pass_has_each_picture_once_in_a_version_of_its_own_with_its_label():
     labels = 10 * np.arange(7)
     rows = np.array([1, 2, 3, 5, 6])
-    batches = InputBatches(numbered(), labels, rows, 2, shuffle=True, seed=0)
+    batches = stage_two.InputBatches(numbered(), labels, rows, 2, shuffle=True, seed=0)
     versions, orders = [], []
     for _ in range(200):
         passed = [(given["a"][:, 0], told) for given, told in batches]
@@ -114,7 +104,7 @@ def test_a_pass_has_each_picture_once_in_a_version_of_its_own_with_its_label():
         orders.append(tuple(told.tolist()))
     # 800 draws: four standard deviations.
     assert abs(np.mean(versions) - 0.5) < 4 * 0.5 / np.sqrt(800) and len(set(orders)) > 50
-    again = InputBatches(numbered(), labels, rows, 2, shuffle=True, seed=0)
+    again = stage_two.InputBatches(numbered(), labels, rows, 2, shuffle=True, seed=0)
     assert tuple(torch.cat([told for _, told in again]).tolist()) == orders[0]
 
 
@@ -146,7 +136,7 @@ def trained(generator, inputs, labels, *, seed=0, recipe=RECIPE, train=None, val
     rows = np.arange(60)
     train = rows[:30] if train is None else train
     valid = rows[30:46] if valid is None else valid
-    training = train_residue_classifier(
+    training = stage_two.train_residue_classifier(
         inputs, labels, train, valid, model, recipe=recipe, precision=FP32, seed=seed
     )
     return model, training
@@ -158,7 +148,7 @@ def test_residues_of_learnable_pictures_are_learned_and_validation_chooses_the_e
     inputs, labels = residues_of(generator, views), faces.labels(classes)
     model, recipe = classifier(generator), ResidueRecipe(epochs=8, batch_size=8, lr=0.003)
     state = torch.get_rng_state()
-    training = train_residue_classifier(
+    training = stage_two.train_residue_classifier(
         inputs, labels, np.arange(30), np.arange(30, 46), model, recipe=recipe, precision=FP32
     )
     assert torch.equal(state, torch.get_rng_state()) and not model.training
@@ -195,10 +185,10 @@ def test_pictures_that_are_neither_learned_from_nor_selected_on_have_no_influenc
 def test_a_plain_network_is_trained_on_the_pictures_in_the_same_way(views, faces, classes):
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(256, 2))
-    model, labels = PlainClassifier(network), faces.labels(classes)
-    inputs = {"picture": as_inputs(views)}
+    model, labels = stage_two.PlainClassifier(network), faces.labels(classes)
+    inputs = {"picture": stage_two.as_inputs(views)}
     torch.testing.assert_close(inputs["picture"][0].float() * 255, views[0].float(), atol=0.1, rtol=0)
-    train_residue_classifier(inputs, labels, np.arange(30), np.arange(30, 46), model, recipe=RECIPE)
+    stage_two.train_residue_classifier(inputs, labels, np.arange(30), np.arange(30, 46), model, recipe=RECIPE)
     said = predict_inputs(model, inputs)
     with torch.no_grad():
         expected = F.softmax(network(inputs["picture"][0].float()), dim=1)

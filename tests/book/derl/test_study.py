@@ -10,18 +10,11 @@ import pytest
 import torch
 
 from book.derl import stage_two
+from book.derl import study as derl_study
 from book.derl.chapter import DerlParameters
 from book.derl.stage_one import StageOne, settle_statistics
 from book.derl.stage_two import ResidueRecipe, as_inputs, neutral_faces, picture_views, residues_of
-from book.derl.study import (
-    CONTEST_CONDITIONS,
-    ResidueTask,
-    cnn_features,
-    equal_cnn,
-    fewer_pictures,
-    joined,
-    learn_fold,
-)
+from book.derl.study import CONTEST_CONDITIONS, ResidueTask, cnn_features, equal_cnn, fewer_pictures, joined
 from face_sets.faceset import FaceSet
 from face_sets.folds import Fold, Protocol
 from fer_lib.nets.derl import Generator
@@ -66,7 +59,7 @@ def protocol(classes) -> Protocol:
 def run(posed, protocol, generators, fold=0, conditions=(), seed=0):
     p = DerlParameters(epochs=RECIPE.epochs, batch_size=RECIPE.batch_size, views=RECIPE.views, ablation=True)
     task, stage = ResidueTask(p, posed, protocol, None), StageOne(seed, generators, pd.DataFrame(), FP32)
-    return learn_fold(task, stage, fold, conditions)
+    return derl_study.learn_fold(task, stage, fold, conditions)
 
 
 def test_every_condition_answers_every_tested_picture_once_per_seed(posed, protocol, generators, classes):

@@ -7,16 +7,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from book.micro_expressions.descriptors import (
-    EQUAL_WITHIN,
-    PLANES,
-    candidate_features,
-    displacements,
-    flow_features,
-    lbp_top,
-    plane_codes,
-    uniform_patterns,
-)
+from book.micro_expressions import descriptors
+from book.micro_expressions.descriptors import candidate_features, displacements, lbp_top, uniform_patterns
 from ferbook.errors import DataError, ParameterError
 from tests.book.micro_expressions.made_clips import made_clips
 
@@ -37,16 +29,16 @@ def code_at(volume: np.ndarray, t: int, y: int, x: int, plane: str, radii: tuple
             "yt": (t + rt * sin, y + ry * cos, x),
         }[plane]
         value = map_coordinates(volume.astype(float), [[at] for at in place], order=1)[0]
-        code += (value >= float(volume[t, y, x]) - EQUAL_WITHIN) << k
+        code += (value >= float(volume[t, y, x]) - descriptors.EQUAL_WITHIN) << k
     return code
 
 
 @pytest.mark.parametrize("radii", [(1, 1, 1), (2, 1, 2), (1, 3, 1)])
-@pytest.mark.parametrize("plane", PLANES)
+@pytest.mark.parametrize("plane", descriptors.PLANES)
 def test_codes_equal_those_of_a_loop(plane, radii):
     volume = noise()
     rx, ry, rt = radii
-    codes = plane_codes(volume, plane, radii)
+    codes = descriptors.plane_codes(volume, plane, radii)
     assert codes.shape == (6 - 2 * rt, 11 - 2 * ry, 11 - 2 * rx)
     for (t, y, x), code in np.ndenumerate(codes):
         assert code == code_at(volume, t + rt, y + ry, x + rx, plane, radii)
@@ -83,8 +75,8 @@ def test_histograms_are_counted_block_by_block():
     assert features.shape == (2, 3 * 3 * 3 * 59) and features.dtype == np.float32
     bins = uniform_patterns()
     for volume, found in zip(volumes, features.reshape(2, 9, 3, 59), strict=True):
-        for plane, name in enumerate(PLANES):
-            codes = plane_codes(volume, name, radii)
+        for plane, name in enumerate(descriptors.PLANES):
+            codes = descriptors.plane_codes(volume, name, radii)
             height, width = codes.shape[1:]
             counts = np.zeros((9, 59))
             for (_, y, x), code in np.ndenumerate(codes):
@@ -174,7 +166,9 @@ def test_features_go_from_the_onset_to_the_apex():
     first = texture()
     right, down = moved(first, 1.5, 0, corner()), moved(first, 0, 1.5, corner())
     for apex, expected in ((1, (1.5, 0)), (2, (0, 1.5))):
-        features = flow_features(made_clips([grey(first, right, down, first)], apex=apex), np.array([apex]))
+        features = descriptors.flow_features(
+            made_clips([grey(first, right, down, first)], apex=apex), np.array([apex])
+        )
         assert features.shape == (1, 108) and features.dtype == np.float32
         inside, outside = features.reshape(6, 6, 3)[4, 4], features.reshape(6, 6, 3)[1, 1]
         np.testing.assert_allclose(inside[:2], expected, atol=0.2)
@@ -186,7 +180,7 @@ def test_cells_are_means_over_their_pixels(cells):
     first = texture()
     second = moved(first, 1.5, 1, corner())
     flow = displacements(grey(first), grey(second))[0]
-    found = flow_features(made_clips([grey(first, second, first)]), np.array([1]), cells).reshape(
+    found = descriptors.flow_features(made_clips([grey(first, second, first)]), np.array([1]), cells).reshape(
         cells, cells, 3
     )
     edges = [number * SIDE // cells for number in range(cells + 1)]

@@ -7,13 +7,7 @@ import pandas as pd
 import pytest
 
 import book.micro_expressions.leave_one_out as leave_one_out_module
-from book.micro_expressions.leave_one_out import (
-    ClipStudy,
-    ClipTask,
-    fold_features,
-    leave_groups_out,
-    leave_one_out,
-)
+from book.micro_expressions.leave_one_out import ClipStudy, ClipTask, fold_features, leave_one_out
 from book.micro_expressions.rivals import controlled
 from face_sets.clips import Clips
 from face_sets.folds import clip_folds, protocol_of
@@ -178,14 +172,14 @@ def test_an_interrupted_study_goes_on_where_it_was(clips, folds, study, monkeypa
 
 def test_groups_test_each_person_once_and_validate_with_the_next_tenth(clips):
     protocol = protocol_of(clips.faces, CLASSES)
-    grouped = leave_groups_out(protocol, 3)
+    grouped = leave_one_out_module.leave_groups_out(protocol, 3)
     folds = clip_folds(clips, grouped)
     people = [[sorted(set(clips.subjects[side])) for side in fold] for fold in folds]
     assert [tested for *_, tested in people] == [["s0", "s3"], ["s1", "s4"], ["s2", "s5"]]
     assert people[2] == [["s1", "s4"], ["s0", "s3"], ["s2", "s5"]]
     assert (grouped.name, grouped.classes) == (protocol.name, protocol.classes)
     for groups in (0, PEOPLE, 20):
-        assert leave_groups_out(protocol, groups) is protocol
+        assert leave_one_out_module.leave_groups_out(protocol, groups) is protocol
 
 
 def test_the_epoch_has_the_lowest_validation_loss(study):

@@ -6,15 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from book.micro_expressions import order
 from book.micro_expressions.leave_one_out import ClipStudy
-from book.micro_expressions.order import (
-    TIMED,
-    UNTIMED,
-    gain_table,
-    order_gains,
-    require_same_clips,
-    score_orders,
-)
+from book.micro_expressions.order import TIMED, UNTIMED, order_gains, require_same_clips, score_orders
 from fer_lib.stats.classification import confusion_sums, macro_f1_of
 from ferbook.errors import DataError
 from tests.fer_lib.stats.toy_contest import LABELS, PEOPLE, wrong_in
@@ -53,7 +47,7 @@ def test_without_untimed_clips_there_is_one_gain():
     timed = {key: study for key, study in STUDIES.items() if key[0] == TIMED}
     scored = score_orders(timed, LABELS, PEOPLE, draws=100)
     assert set(order_gains(scored)) == {"order_gain_timed"}
-    assert gain_table(order_gains(scored))["input"].tolist() == [TIMED]
+    assert order.gain_table(order_gains(scored))["input"].tolist() == [TIMED]
 
 
 def test_other_clips_are_refused():

@@ -10,14 +10,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from book.micro_expressions import rivals
 from book.micro_expressions.leave_one_out import ClipTask
-from book.micro_expressions.rivals import (
-    CONTROLS,
-    baseline_answers,
-    controlled,
-    linear_answers,
-    majority_of_folds,
-)
+from book.micro_expressions.rivals import baseline_answers, controlled, linear_answers, majority_of_folds
 from face_sets.clips import Clips
 from ferbook.errors import DataError, ParameterError
 from tests.book.micro_expressions.made_clips import made_clips
@@ -166,7 +161,7 @@ def test_shuffled_keeps_the_frames_of_each_clip_and_nothing_of_their_order():
     assert (mixed != controlled(given, clips, "shuffled", seed=4)).any()
 
 
-@pytest.mark.parametrize("name", CONTROLS)
+@pytest.mark.parametrize("name", rivals.CONTROLS)
 def test_folds_with_features_of_their_own_are_changed_alike(name):
     clips = made_clips([4, 2, 3])
     given = numbered(clips)

@@ -4,17 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from book.micro_expressions import study as clip_study
 from book.micro_expressions.apex import clearest_clip
 from book.micro_expressions.leave_one_out import ClipStudy
 from book.micro_expressions.rivals import FIRST, ClipAnswers, clip_contenders
-from book.micro_expressions.study import (
-    clip_contest_metrics,
-    clip_counts,
-    clip_source,
-    clips_of_classes,
-    leak_summary,
-    selection_gain,
-)
+from book.micro_expressions.study import clip_contest_metrics, clip_counts, clip_source, clips_of_classes
 from face_sets.clips import clips_of
 from face_sets.faceset import FaceSet
 from face_sets.leakage import Shared
@@ -62,7 +56,7 @@ def toy_study():
 
 
 def test_the_person_tested_would_choose_another_epoch():
-    gain = selection_gain(toy_study(), LABELS, PEOPLE, draws=200)
+    gain = clip_study.selection_gain(toy_study(), LABELS, PEOPLE, draws=200)
     assert gain["selection_gain_accuracy"].value == pytest.approx(100 * 2 / 24)
     assert "the seeds are not covered" in gain["selection_gain_uf1"].how, "the same networks"
 
@@ -71,7 +65,7 @@ def test_what_could_give_a_test_away_is_counted():
     leaks = pd.DataFrame(
         {"tested_subjects": [0, 1], "validated_subjects": [0, 0], "tested_copies": [2, 3], "fold": [0, 1]}
     )
-    found = leak_summary(leaks, toy_study(), Shared(("lab_1", "lab_2"), None, "")).data["found"]
+    found = clip_study.leak_summary(leaks, toy_study(), Shared(("lab_1", "lab_2"), None, "")).data["found"]
     assert found.tolist() == [1, 0, 5, 2, pd.NA, 0]
     counted = clip_counts(toy_study(), PEOPLE)
     assert (counted["clips"].value, counted["people"].value, counted["folds"].value) == (24, 6, 2)

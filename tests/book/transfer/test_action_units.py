@@ -7,16 +7,7 @@ import pytest
 
 from book.transfer import action_units as units
 from book.transfer import figures
-from book.transfer.action_units import (
-    BY_EMOTION,
-    BY_FEATURES,
-    BY_HOG,
-    BY_UNITS,
-    BY_UNTRAINED,
-    READS,
-    UnitReads,
-    with_emotion,
-)
+from book.transfer.action_units import BY_EMOTION, BY_FEATURES, BY_HOG, BY_UNITS, BY_UNTRAINED, with_emotion
 
 CLASSES = ("anger", "happiness")
 PEOPLE = 60
@@ -56,7 +47,7 @@ def reads(faces):
 
 
 def test_everything_is_read_with_and_without_the_emotion(reads):
-    expected = {BY_EMOTION, *(name for r in READS[1:] for name in (r, with_emotion(r)))}
+    expected = {BY_EMOTION, *(name for r in units.READS[1:] for name in (r, with_emotion(r)))}
     assert set(reads.reads) == expected and reads.aus == ("AU4", "AU12")
     assert {name: len(read) for name, read in reads.reads.items()} == {
         **dict.fromkeys((BY_EMOTION, BY_HOG, with_emotion(BY_HOG)), 1),
@@ -100,7 +91,7 @@ def test_a_ceiling_below_its_floor_is_refused_by_name(reads):
 
 def test_one_network_says_that_seed_variance_is_not_covered(reads):
     alone = {name: read[:1] for name, read in reads.reads.items()}
-    one = UnitReads(alone, reads.without, reads.aus, (), reads.test)
+    one = units.UnitReads(alone, reads.without, reads.aus, (), reads.test)
     added = units.auroc_gain(one, with_emotion(BY_FEATURES), BY_EMOTION)
     assert added.low > 0.05 and "one network: seed variance is not covered" in added.how
 

@@ -8,18 +8,9 @@ import pytest
 from scipy.stats import t
 from torch import nn
 
+from book.transfer import drops as transfer_drops
 from book.transfer import figures
-from book.transfer.drops import (
-    PairDegree,
-    confidence_metrics,
-    drops,
-    lowest_degree,
-    lowest_metrics,
-    matrix_metrics,
-    pair_degree,
-    recalls_without,
-    transfer_answers,
-)
+from book.transfer.drops import PairDegree, drops, lowest_degree, lowest_metrics, matrix_metrics, pair_degree
 from book.transfer.study import Sets, TransferStudy
 from face_sets.leakage import independent_groups
 from fer_lib.stats import resampling
@@ -178,7 +169,7 @@ def test_rendered_sets_have_a_lowest_degree_without_photographs():
 def test_people_are_left_out_in_groups(made):
     study = made(networks=2)
     test = study.sets.tests["a"]
-    found = recalls_without(study, "a", test)["b"]
+    found = transfer_drops.recalls_without(study, "a", test)["b"]
     assert found.shape == (11, 2) and found[0] == pytest.approx(100 * mean_recall(study, "b", "a"))
     people = pd.factorize(independent_groups(test))[0]
     for group, without in enumerate(found[1:]):
@@ -254,10 +245,10 @@ def study(blank):
 
 
 def test_confidence_accuracy_and_calibration_error_are_of_the_same_answers(study):
-    home, away = (transfer_answers(study, at_home=at_home) for at_home in (True, False))
+    home, away = (transfer_drops.transfer_answers(study, at_home=at_home) for at_home in (True, False))
     for probabilities, _, people in (home, away):
         assert probabilities.shape == (80, 2) and len(set(people)) == 80
-    found = confidence_metrics(home, away, draws=300, seed=0)
+    found = transfer_drops.confidence_metrics(home, away, draws=300, seed=0)
     assert found["confidence_home"].value == found["confidence_away"].value == pytest.approx(0.8)
     assert (found["accuracy_home"].value, found["accuracy_away"].value) == pytest.approx((0.8, 0.4))
     assert found["calibration_error_home"].value == pytest.approx(0, abs=1e-6)
@@ -269,7 +260,7 @@ def test_confidence_accuracy_and_calibration_error_are_of_the_same_answers(study
 
 
 def test_bins_with_few_answers_are_not_drawn(study):
-    home, away = (transfer_answers(study, at_home=at_home) for at_home in (True, False))
+    home, away = (transfer_drops.transfer_answers(study, at_home=at_home) for at_home in (True, False))
     many = tuple(np.concatenate([part] * 3) for part in home)
     many[0][0] = 0.6, 0.4  # one of 240 answers, in a bin of its own
     assert figures.reliability_lines(many, away).data["pictures"].tolist() == [239, 80]

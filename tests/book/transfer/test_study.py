@@ -10,15 +10,7 @@ import torch
 
 from book.transfer import study as transfer_study
 from book.transfer.chapter import TransferParameters
-from book.transfer.study import (
-    TransferStudy,
-    common_classes,
-    comparable,
-    comparable_table,
-    mapped,
-    restricted,
-    trained_sets,
-)
+from book.transfer.study import TransferStudy, common_classes, comparable, mapped, restricted, trained_sets
 from face_sets.faceset import UNLABELLED, FaceSet
 from face_sets.request import FaceRequest
 from face_sets.splits import at_most
@@ -206,7 +198,7 @@ def test_people_and_pictures_that_another_set_is_trained_on_are_not_tested(sets)
     assert {name: len(test) for name, test in common.tests.items()} == {"a": 8, "b": 8, "c": 6}
     assert common.left_out == {"a": 0, "b": 0, "c": 2}
     assert len(common.faces["c"]) == len(common.faces["a"]) - 2
-    assert comparable_table(common).data["in another set"].tolist() == [0, 0, 2]
+    assert transfer_study.comparable_table(common).data["in another set"].tolist() == [0, 0, 2]
 
 
 def test_at_most_so_many_pictures_are_trained_on(sets):
@@ -242,7 +234,7 @@ def test_the_same_faces_under_two_names_are_no_two_sets(sets, monkeypatch):
 
 
 def test_the_table_of_sets_counts_splits_and_what_has_no_counterpart(study):
-    table = comparable_table(study.sets, ["tfd"]).data.set_index("faces")
+    table = transfer_study.comparable_table(study.sets, ["tfd"]).data.set_index("faces")
     assert table.loc["a", ["train", "valid", "test"]].tolist() == [16, 6, 8]
     assert table["labels left out"].tolist()[:3] == ["fear", "fear", "sadness"]
     assert table["no counterpart"].tolist()[:3] == [15] * 3

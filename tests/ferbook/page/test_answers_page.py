@@ -12,18 +12,8 @@ from ferbook.book import chapters
 from ferbook.claims import Claims, read_claims
 from ferbook.errors import ParameterError
 from ferbook.estimate import Estimate
-from ferbook.page.answers_page import (
-    ANSWER_PLACE,
-    LOG_PLACE,
-    PLACE,
-    answers_figure,
-    answers_text,
-    badge,
-    chapter_text,
-    counts_text,
-    table_row,
-    with_answers,
-)
+from ferbook.page import answers_page
+from ferbook.page.answers_page import PLACE, answers_figure, answers_text, badge, chapter_text, with_answers
 
 TABLE = [["**trained**", "training.kappa"], ["untrained", "training.untrained"]]
 SHARED = {"claim": "It is.", "why": "w", "certainty": "N", "absolute": "It is {training.kappa:interval}."}
@@ -143,7 +133,7 @@ def test_an_interval_that_leaves_the_axis_ends_in_an_arrow_head(close):
 
 def test_a_card_gives_the_absolute_size_then_the_degree_and_folds_the_controls(tmp_path):
     text = answers_text(both(), tmp_path, str).replace("\u00a0", " ")
-    assert text.startswith(counts_text(both())) and text.index("<figure") < text.index("## P")
+    assert text.startswith(answers_page.counts_text(both())) and text.index("<figure") < text.index("## P")
     cards = re.findall(r"::::\{container\} claim\n(.*?)::::\n", text, re.S)
     ahead, filters, half, later, _ = cards
     parts = [
@@ -201,7 +191,7 @@ def test_a_chapters_page_has_the_answers_that_it_measures_labelled_by_whose_they
 
 
 def test_each_place_is_filled_and_a_book_without_claims_has_nothing_there(tmp_path):
-    page = f"a {PLACE} b {LOG_PLACE} c <!-- answer: Ahead --> d"
+    page = f"a {PLACE} b {answers_page.LOG_PLACE} c <!-- answer: Ahead --> d"
     assert with_answers(page, None, tmp_path) == "a  b  c  d"
     text = with_answers(page, both(), tmp_path)
     assert 'id="figure-claims"' in text and "<!--" not in text
@@ -211,19 +201,23 @@ def test_each_place_is_filled_and_a_book_without_claims_has_nothing_there(tmp_pa
 
 def test_the_committed_page_has_every_place_once_and_every_claim_on_it(finish_derl, tmp_path):
     page = (paths.pages() / "answers.md").read_text()
-    assert [page.count(place) for place in (PLACE, LOG_PLACE)] == [1, 1]
+    assert [page.count(place) for place in (PLACE, answers_page.LOG_PLACE)] == [1, 1]
     first = next(line for line in page.splitlines()[1:] if line.strip())
     assert first == PLACE, "count and figure come first"
     claims = read_claims(paths.claims_file())
     text = answers_text(answers_of(finish_derl("a", 5.0, faces="ckplus"), {}), tmp_path, str)
     assert all(f"## {paper.name}" in text for paper in claims.papers)
     assert all(text.count(claim.claim) == 1 for claim in claims.every)
-    named = [name for file in paths.pages().rglob("*.md") for name in ANSWER_PLACE.findall(file.read_text())]
+    named = [
+        name
+        for file in paths.pages().rglob("*.md")
+        for name in answers_page.ANSWER_PLACE.findall(file.read_text())
+    ]
     assert named and set(named) <= {claim.short for claim in claims.every}
 
 
 def test_the_count_says_how_many_of_each_answer_hold_after_correction():
-    assert counts_text(both()) == (
+    assert answers_page.counts_text(both()) == (
         "Of 5 claims: **1** yes, of which **1** hold after correction; **2** no, of which **2** hold after "
         "correction; **2** undecided."
     )
@@ -234,4 +228,4 @@ def test_the_count_says_how_many_of_each_answer_hold_after_correction():
         "{bdg-info-line}`partly`",
     ]
     assert badge(both().every[1].main) == "{bdg-success}`yes`", "filled"
-    assert table_row(("|a|", "b")) == "| \\|a\\| | b |"
+    assert answers_page.table_row(("|a|", "b")) == "| \\|a\\| | b |"
