@@ -70,9 +70,7 @@ def pytest_sessionfinish(session):
     for reason, count in (guards + others).items():
         reporter.write_line(f"not tested: {count} test{'s' * (count > 1)}: {reason}", yellow=True, bold=True)
     if guards and session.config.getoption("guards") and sys.platform == "linux":
-        reporter.write_line(
-            "not tested is not passed: install what the lines above name", red=True, bold=True
-        )
+        reporter.write_line("not tested is not passed: install what these lines name", red=True, bold=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

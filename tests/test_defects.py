@@ -54,9 +54,8 @@ def test_cluster():
 
 
 def test_each_defect_has_a_test_and_each_mark_is_one_of_them():
-    marks = re.findall(
-        r"^@pytest\.mark\.defect\((.+)\)$", "\n".join(map(Path.read_text, TESTS.rglob("test_*.py"))), re.M
-    )
+    sources = "\n".join(map(Path.read_text, TESTS.rglob("test_*.py")))
+    marks = re.findall(r"^@pytest\.mark\.defect\((.+)\)$", sources, re.M)
     assert {number for mark in marks for number in re.findall(r'"(\w+)"', mark)} == DEFECTS.keys()
 
 

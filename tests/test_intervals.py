@@ -3,8 +3,6 @@
 import ast
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted(
     file.relative_to(ROOT)
@@ -24,9 +22,7 @@ NO_INTERVALS = {
     "synthetic_faces/develop.py": "black and white of a picture",
 }
 # The mean of a number over runs of several seeds, which the engine compares, is its own.
-OVER_SEEDS = {
-    "ferbook/estimate.py": {"Estimate", "stats"},
-}
+OVER_SEEDS = {"ferbook/estimate.py": {"Estimate", "stats"}}
 
 
 def deciders(source: str) -> set[str]:
@@ -50,17 +46,3 @@ def test_nothing_outside_stats_decides_an_interval():
     outside = (file for file in FILES if STATS not in file.parents)
     found = {str(file): deciders((ROOT / file).read_text()) for file in outside}
     assert {file: what for file, what in found.items() if what} == allowed
-
-
-@pytest.mark.parametrize(
-    ("source", "what"),
-    [
-        ("from scipy.stats import chi2, rankdata", "chi2"),
-        ("from scipy import stats", "stats"),
-        ("low, high = np.percentile(draws, (2.5, 97.5))", "quantile"),
-        ("Estimate(value, *ends, n=3)", "Estimate"),
-        ("Estimate(value, low=0, high=1)", "Estimate"),
-    ],
-)
-def test_a_rule_of_one_s_own_is_seen(source, what):
-    assert deciders(source) == {what}

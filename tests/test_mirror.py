@@ -47,13 +47,6 @@ def files() -> dict[str, Path]:
     return {path.with_suffix("").as_posix(): path for path in paths if path.parts[0] in ROOMS}
 
 
-def test_a_module_is_named_whole_or_by_its_first_words():
-    assert named_module(Path("fer_lib/stats/test_resampling.py"))
-    assert named_module(Path("face_sets/test_describe_inspect_counts.py"))
-    assert not named_module(Path("fer_lib/stats/test_numbers.py"))
-    assert not named_module(Path("ferbook/test_resampling.py")), "it lies in another room"
-
-
 def test_each_file_of_tests_names_what_it_tests():
     found = files()
     assert {name for name, path in found.items() if not named_module(path)} == set(ACROSS)

@@ -18,11 +18,8 @@ PROJECT = tomllib.loads((paths.root() / "pyproject.toml").read_text())
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 READING = PROJECT["project"]["dependencies"]
 DIRECT = READING + EXTRAS["chapters"] + EXTRAS["dev"] + EXTRAS["course"]
-CONSTRAINTS = [
-    line
-    for line in (paths.root() / "constraints.txt").read_text().splitlines()
-    if line and not line.startswith("#")
-]
+LINES = (paths.root() / "constraints.txt").read_text().splitlines()
+CONSTRAINTS = [line for line in LINES if line and not line.startswith("#")]
 PACKAGES = ("book", "face_sets", "fer_lib", "ferbook", "synthetic_faces")
 PIN = re.compile(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.]+)")
 # Pinned without an import of ours -> why.
@@ -43,12 +40,20 @@ def normal(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def make(*words, cwd=None, check=True):
+    command = ["make", *map(str, words)]
+    return subprocess.run(command, cwd=cwd or paths.root(), capture_output=True, text=True, check=check)
+
+
 def imported_packages(file):
     return {name.partition(".")[0] for name in imported_modules(file.read_text(encoding="utf-8"))}
 
 
-def test_every_requirement_is_an_exact_pin_without_a_host():
-    assert [line for line in DIRECT + EXTRAS["notebook"] + CONSTRAINTS if not PIN.fullmatch(line)] == []
+def test_every_requirement_is_an_exact_pin_without_a_host_and_of_a_package_that_is_pinned_once():
+    lines = {*DIRECT, *EXTRAS["notebook"], *CONSTRAINTS}
+    assert [line for line in lines if not PIN.fullmatch(line)] == []
+    names = [normal(PIN.fullmatch(line)[1]) for line in lines]
+    assert len(names) == len(set(names))
 
 
 def test_what_is_installed_is_what_is_pinned():
@@ -77,16 +82,9 @@ def test_git_looks_away_from_what_is_of_people_and_from_nothing_that_it_tracks()
     assert subprocess.check_output(lost, cwd=paths.root(), text=True) == ""
 
 
-def test_no_package_is_pinned_twice():
-    lines = {*DIRECT, *EXTRAS["notebook"], *CONSTRAINTS}
-    names = [normal(PIN.fullmatch(line)[1]) for line in lines]
-    assert len(names) == len(set(names))
-
-
 def test_no_package_asks_for_a_newer_python_than_we_do():
-    oldest = (
-        PROJECT["project"]["requires-python"].removeprefix(">=").partition(",")[0] + ".0"
-    )  # Debian 12 has 3.11.2
+    # Debian 12 has 3.11.2.
+    oldest = PROJECT["project"]["requires-python"].removeprefix(">=").partition(",")[0] + ".0"
     for own in distributions():
         assert oldest in SpecifierSet(own.metadata.get("Requires-Python") or ""), own.name
 
@@ -122,24 +120,17 @@ def test_conda_gives_the_same_set():
 
 
 def test_make_help_lists_the_commands():
-    listed = subprocess.run(
-        ["make", "help"], cwd=paths.root(), capture_output=True, text=True, check=True
-    ).stdout
-    commands = {line.split()[0] for line in listed.splitlines()}
+    commands = {line.split()[0] for line in make("help").stdout.splitlines()}
     assert commands >= {"env", "book", "read", "test", "bench", "clean", "help"}
 
 
 def test_make_bench_runs_what_ends_with_ratios():
-    steps = subprocess.run(
-        ["make", "-n", "bench"], cwd=paths.root(), capture_output=True, text=True, check=True
-    ).stdout
-    asked = {"contest", "checkouts"}  # the second, of one commit
-    files = [file for file in (paths.root() / "benchmarks").glob("*.py") if file.stem not in asked]
-    ending = {file.stem for file in files if "print_ratio(" in file.read_text(encoding="utf-8")}
+    steps = make("-n", "bench").stdout
+    files = (paths.root() / "benchmarks").glob("*.py")
+    texts = {file.stem: file.read_text(encoding="utf-8") for file in files}
+    # Not those of the second, of one commit.
+    ending = {name for name, text in texts.items() if "print_ratio(" in text} - {"contest", "checkouts"}
     assert set(re.findall(r"benchmarks/(\w+)\.py", steps)) == ending and "OMP_NUM_THREADS=1" in steps
-    texts = {
-        file.stem: file.read_text(encoding="utf-8") for file in (paths.root() / "benchmarks").glob("*.py")
-    }
     least = int(re.search(r"LEAST_TURNS = (\d+)", texts["contest"])[1])
     for name in ending:
         turns = re.search(r"options\(__doc__.*?(?:turns|repeats)=(\d+)", texts[name])[1]
@@ -156,15 +147,14 @@ def make_book(tmp_path):
     command = tmp_path / ".venv" / "bin" / "ferbook"
     command.parent.mkdir(parents=True)
     asked = tmp_path / "asked"
-    variables = subprocess.run(["make", "-pn"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    (tmp_path / re.search(r"(?m)^READY := (.+)$", variables.stdout)[1]).touch()
+    variables = make("-pn", cwd=tmp_path, check=False).stdout
+    (tmp_path / re.search(r"(?m)^READY := (.+)$", variables)[1]).touch()
 
     def call(fails="nothing"):
-        command.write_text(
-            f'#!/bin/sh\necho "$*" >> {asked}\ncase "$*" in "{fails}"*) echo "a fault of $1"; exit 1;; esac\n'
-        )
+        faulty = f'case "$*" in "{fails}"*) echo "a fault of $1"; exit 1;; esac'
+        command.write_text(f'#!/bin/sh\necho "$*" >> {asked}\n{faulty}\n')
         command.chmod(0o755)
-        answer = subprocess.run(["make", "book"], cwd=tmp_path, capture_output=True, text=True, check=False)
+        answer = make("book", cwd=tmp_path, check=False)
         return answer.returncode, answer.stdout, asked.read_text().splitlines()
 
     return call
@@ -188,8 +178,7 @@ def test_what_fails_in_making_the_book_is_told_and_fails(make_book, fails):
 def test_reading_takes_nothing_that_computes():
     names = {PIN.fullmatch(line)[1] for line in READING}
     assert not names & {"torch", "fastai", "scipy", "scikit-learn", "warp-lang", "anny", "papermill"}
-    command = ["make", "-n", "read"]
-    told = subprocess.run(command, cwd=paths.root(), capture_output=True, text=True, check=True).stdout
+    told = make("-n", "read").stdout
     assert "-c constraints.txt -e '.'" in told and ".venv-read/bin/ferbook build --run reference" in told
 
 
@@ -199,7 +188,7 @@ def test_the_book_can_be_read_in_its_real_small_environment(tmp_path):
     clone = tmp_path / "clone"
     words = ("git", "clone", "--quiet", "--depth", "1", f"file://{paths.root()}", str(clone))
     subprocess.run(words, check=True, capture_output=True)
-    told = subprocess.run(["make", "read"], cwd=clone, capture_output=True, text=True, check=False)
+    told = make("read", cwd=clone, check=False)
     assert told.returncode == 0, told.stdout + told.stderr
     page = clone / "_build" / "html" / "index.html"
     assert told.stdout.index(f"Open the book: file://{page}") < told.stdout.index("book built from run")
@@ -223,8 +212,7 @@ def test_scripts_are_linted_where_that_can_be(tmp_path, npx, told, passes):
         file.write_text(f"#!/bin/sh\n{npx}\n")
         file.chmod(0o755)
     for guards in ("--guards", ""):  # the first where Node.js could be installed
-        command = ["make", f"NPX={file}", f"GUARDS={guards}", "lint-scripts"]
-        answer = subprocess.run(command, cwd=paths.root(), capture_output=True, text=True, check=False)
+        answer = make(f"NPX={file}", f"GUARDS={guards}", "lint-scripts", check=False)
         assert told in answer.stdout
         assert (answer.returncode == 0) is (passes and not (guards and npx is None))
     assert ("not tested" in answer.stdout) is told.endswith("here")
@@ -235,8 +223,7 @@ def test_another_python_is_refused_before_anything_is_installed(tmp_path, said):
     old = tmp_path / "python3"
     old.write_text(f"#!/bin/sh\ncase $1 in --version) echo {said} ;; *) exit 1 ;; esac\n")
     old.chmod(0o755)
-    command = ["make", f"PYTHON={old}", f"VENV={tmp_path / 'venv'}", "env"]
-    answer = subprocess.run(command, cwd=paths.root(), capture_output=True, text=True, check=False)
+    answer = make(f"PYTHON={old}", f"VENV={tmp_path / 'venv'}", "env", check=False)
     assert answer.returncode != 0
     assert "Python 3.11, 3.12 or 3.13 is needed" in answer.stdout and said in answer.stdout
     assert not (tmp_path / "venv").exists()
@@ -255,17 +242,12 @@ def test_uv_makes_the_environment_unless_pip_knows_an_index_or_uv_fails(tmp_path
     """With a Python that writes down what it is asked to install."""
     log, python, home = tmp_path / "log", tmp_path / "python3", tmp_path / "venv"
     note = f"""case "$*" in *chapters*) echo $(basename "$0") >> {log} ;; esac"""
-    tools = {
-        "pip": f'echo "{settings}"',
-        "uv": f"{note}; {uv}",
-        "python": note.replace('basename "$0"', "echo pip"),
-    }
+    tools = {"pip": f'echo "{settings}"', "uv": f"{note}; {uv}"}
+    tools["python"] = note.replace('basename "$0"', "echo pip")
     made = "".join(f"cat > $3/bin/{name} <<'EOF'\n#!/bin/sh\n{body}\nEOF\n" for name, body in tools.items())
-    python.write_text(
-        f"#!/bin/sh\ncase $2 in venv) ;; *) exit 0 ;; esac\nmkdir -p $3/bin\n{made}chmod +x $3/bin/*\n"
-    )
+    begin = "#!/bin/sh\ncase $2 in venv) ;; *) exit 0 ;; esac\nmkdir -p $3/bin\n"
+    python.write_text(f"{begin}{made}chmod +x $3/bin/*\n")
     python.chmod(0o755)
-    command = ["make", f"PYTHON={python}", f"VENV={home}", "env"]
-    subprocess.run(command, cwd=paths.root(), capture_output=True, text=True, check=True)
+    make(f"PYTHON={python}", f"VENV={home}", "env")
     assert log.read_text().split() == installers
     assert [file.name.partition("-")[0] for file in home.glob(".*")] == [".ready"]

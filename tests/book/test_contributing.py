@@ -108,9 +108,7 @@ def touched(clone):
     """Which files of the clone a test added or changed, as a function."""
 
     def digests():
-        files = [
-            f for f in clone.root.rglob("*") if f.is_file() and not set(f.parts) & {"__pycache__", "runs"}
-        ]
+        files = [f for f in clone.root.rglob("*") if f.is_file() and not {"__pycache__", "runs"} & {*f.parts}]
         return {f.relative_to(clone.root).as_posix(): hashlib.sha256(f.read_bytes()).digest() for f in files}
 
     before = digests()
@@ -118,9 +116,8 @@ def touched(clone):
 
 
 def python(clone, code, expect=0):
-    answer = subprocess.run(
-        [sys.executable, "-c", code], cwd=clone.root, env=clone.environment, capture_output=True, text=True
-    )
+    how = {"cwd": clone.root, "env": clone.environment, "capture_output": True, "text": True}
+    answer = subprocess.run([sys.executable, "-c", code], **how)
     assert answer.returncode == expect, answer.stderr
     return answer.stdout
 

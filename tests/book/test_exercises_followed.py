@@ -171,19 +171,8 @@ def test_only_a_largest_number_moves_a_switch(follow):
     way = [source("deconvolution", cell) for cell in ("up", "way-down", "how-it-works")]
     moved = "print((switches != old).sum().item())"
     change = "study.TOY_PICTURE[{}] += {}"
-    own = follow(
-        "deconvolution",
-        until="how-it-works",
-        added=[
-            "old = switches.clone()",
-            change.format("0, 1", 0.5),
-            *way,
-            moved,
-            change.format("1, 4", 9),
-            *way,
-            moved,
-        ],
-    )
+    added = [change.format("0, 1", 0.5), *way, moved, change.format("1, 4", 9), *way, moved]
+    own = follow("deconvolution", until="how-it-works", added=["old = switches.clone()", *added])
     assert own.fault == "" and [own.texts[place].strip() for place in (5, 10)] == ["0", "1"]
 
 
@@ -201,14 +190,8 @@ def test_without_skips_the_gain_falls(follow):
 @follows("derl", 4)
 def test_a_wider_toy_gains_a_little(follow):
     seed, game = "torch.manual_seed(0)", source("derl", "toy-game")
-    wide = source(
-        "derl",
-        "toy",
-        (
-            "1, 16, 5, 1, 2), nn.ReLU(), nn.Conv2d(16, 1, 5, 1, 2",
-            "1, 16, 9, 1, 4), nn.ReLU(), nn.Conv2d(16, 1, 9, 1, 4",
-        ),
-    )
+    layers = "1, 16, {0}), nn.ReLU(), nn.Conv2d(16, 1, {0}"
+    wide = source("derl", "toy", (layers.format("5, 1, 2"), layers.format("9, 1, 4")))
     own = follow("derl", until="toy-game", added=[seed, source("derl", "toy"), game, seed, wide, game])
     narrow, wider = (numbers(own.texts[place])[0] for place in (2, 5))
     assert wider > narrow
@@ -242,9 +225,8 @@ def test_the_order_is_worth_most_where_it_is_all_that_tells(follow):
     assert own.fault == "" and {"order_gain_untimed", "order_gain_in_turn_courses"} <= {*own.metrics}
     # How much is gained by networks that have learned: those of the reference.
     gains = open_run(REFERENCE).result("micro_expressions").metrics()
-    together, features, courses = (
-        gains[f"order_gain_{name}"] for name in ("untimed", "in_turn", "in_turn_courses")
-    )
+    names = ("order_gain_untimed", "order_gain_in_turn", "order_gain_in_turn_courses")
+    together, features, courses = map(gains.get, names)
     assert together.low < 0 < together.high < features.low < features.high < courses.low
 
 

@@ -187,15 +187,6 @@ def test_every_word_of_the_glossary_is_linked_where_a_page_uses_it(chapter):
     assert unlinked("\n\n".join(prose), defined_terms()) == []
 
 
-def test_a_word_that_is_used_and_not_linked_is_found():
-    terms = ["balanced accuracy", "accuracy", "filter", "recall"]
-    assert unlinked("Balanced accuracy, `recall`, $filter$, {metric}`a.filter`", terms) == [
-        "balanced accuracy"
-    ]
-    assert unlinked("Filters and accuracy of {term}`filters <filter>`.", terms) == ["accuracy"]
-    assert unlinked("## Filter\n\nRecalled, filter-wise", terms) == []
-
-
 def require_figures():
     """Raises BookError where a page refers to a figure that no chapter draws."""
     figures = Figures()
@@ -219,45 +210,6 @@ def test_the_example_and_a_new_chapter_keep_it_too(tmp_path, monkeypatch):
     require_figures()
     for name, chapter in chapters().items():
         assert faults(read_notebook(chapter.notebook)) == [], name
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "told"),
-    [
-        ("equally often?**", "equally often.**", "one question in bold"),
-        ("| claimed | found here |", "| claimed |", "the cell 'in-short'"),
-        ("## In short\n\n**", "## In short\n\n", "the cell 'in-short'"),
-        ("## What we can conclude", "## Summary", "the sections are"),
-        (":::{dropdown} What to expect", "::: {note}", "fewer than three exercises"),
-        ("<!-- key figure: counts -->", "<!-- key figure: count -->", "the key figure is not drawn"),
-        ("print(sum", "\n".join(f"x{n} = 0" for n in range(12)) + "\nprint(sum", "'sum' has 14 lines"),
-        ("print(sum", 'run.say("lost")\nprint(sum', "loses run.say('lost')"),
-        ("assert sum(thrown.counts) == p.throws\nprint", "def one():\n    return 1\nprint", "'sum' defines"),
-    ],
-)
-def test_what_breaks_the_skeleton_is_told(before, after, told):
-    notebook = read_notebook(EXAMPLE / "book" / "throws" / "throws.ipynb")
-    assert faults(notebook) == []
-    for cell in notebook.cells:
-        cell.source = cell.source.replace(before, after)
-    assert any(told in fault for fault in faults(notebook)), faults(notebook)
-
-
-def test_what_a_page_may_not_fold_is_told():
-    notebook = read_notebook(EXAMPLE / "book" / "throws" / "throws.ipynb")
-    opens, *others = code_cells(notebook)[1:]
-    opens.metadata.tags = ["hide-input"]
-    assert list(fold_faults(notebook)) == []
-    opens.source += "\n" * MOST_SEEN_LINES + "p"
-    assert list(fold_faults(notebook)) == [], "who folds imports may have many"
-    opens.metadata.tags = []
-    assert "cell 'open' shows" in next(fold_faults(notebook))
-    for cell in others:
-        cell.metadata.tags = ["hide-input"]
-    told = " ".join(fold_faults(notebook))
-    assert f"1 of {len(others) + 2} code cells are seen" in told and f"{others[0].id!r} shows what" in told
-    notebook.cells += MOST_FOLDS * [others[0]]
-    assert f"{len(others) + MOST_FOLDS} cells are folded" in " ".join(fold_faults(notebook))
 
 
 @every_chapter
@@ -326,8 +278,3 @@ def long_lines(page: str) -> list[str]:
 @pytest.mark.parametrize("page", [page.name for page in sorted(paths.pages().glob("*.md"))])
 def test_commands_of_a_page_fit_on_a_wide_screen(page):
     assert long_lines((paths.pages() / page).read_text(encoding="utf-8")) == []
-
-
-def test_a_command_that_a_screen_cuts_off_is_found():
-    fits, cut = "x" * MOST_COLUMNS, "y" * (MOST_COLUMNS + 1)
-    assert long_lines(f"a\n\n```bash\n{fits}\n{cut}\n```\n\n{cut}\n") == [cut]

@@ -46,11 +46,6 @@ def test_every_command_of_a_page_can_be_given(page):
     assert [told for told in named if "NoSuchOption" in told or "KeyError" in told] == [], "in a sentence"
 
 
-def test_a_command_or_an_option_that_there_is_not_is_found():
-    told = [fault(words.split()) for words in ("sweep training", "check --keep b", "check --one")]
-    assert "KeyError" in told[0] and "NoSuchOption" in told[1] and told[2] == ""
-
-
 @pytest.mark.slow
 def test_readme_and_guide_are_done_as_they_are_written(smoke_clone, tmp_path, rendered_faces):
     """At the size smoke, from a clean clone that has the run of `make book`."""

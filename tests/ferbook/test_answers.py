@@ -70,9 +70,7 @@ def test_each_answer_has_its_words_and_the_p_of_the_bound_that_it_passed(
     assert found.p == pytest.approx(expected, rel=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("value", "word", "bound"), [(0.77, "yes", 0.5), (0.3, "partly", 0), (-0.2, "no", 0.1)]
-)
+@pytest.mark.parametrize("value, word, bound", [(0.77, "yes", 0.5), (0.3, "partly", 0), (-0.2, "no", 0.1)])
 def test_a_degree_is_answered_between_its_controls(value, word, bound):
     gain, apart = estimate(value, 0.2), estimate(0.23, 0.1)
     found = answer_claim(degree(), {}, told(gain=estimate(0.2, 0.1), gain_degree=gain, gain_room=apart))
@@ -87,13 +85,13 @@ def test_a_degree_is_answered_between_its_controls(value, word, bound):
     [(0.9, 0.2, ""), (1.1, 0.2, "reaches above 100 %"), (0.9, 0.4, "control lies above it (0.40)")],
 )
 def test_a_card_says_where_the_upper_control_is_no_ceiling(high, control, said):
-    degrees = {
-        "gain_degree": Estimate(0.7, 0.5, high, how="made", freedom=9),
+    numbers = {
+        "gain": estimate(0.2, 0.1),
+        "control": estimate(control, 0.1),
         "gain_room": estimate(0.23, 0.1),
     }
-    found = answer_claim(
-        degree(), {}, told(gain=estimate(0.2, 0.1), control=estimate(control, 0.1), **degrees)
-    )
+    lies_at = Estimate(0.7, 0.5, high, how="made", freedom=9)
+    found = answer_claim(degree(), {}, told(gain_degree=lies_at, **numbers))
     assert said in found.sentence and ("no upper limit" in found.sentence) is bool(said)
 
 
@@ -117,10 +115,7 @@ def test_controls_that_do_not_differ_decide_nothing_and_uncertain_ones_neither()
         ({"gain_degree": estimate(0.5, 0.1), "gain_room": Estimate(0.2, why="one")}, "no interval: one"),
         ({"gain_degree": estimate(1.5, 0.1), "gain_room": estimate(0.2, 0.1)}, "is no ceiling"),
         ({"gain_degree": estimate(0.5, 0.1), "gain_room": estimate(-0.1, 0.3)}, "below the lower one"),
-        (
-            {"gain_degree": estimate(0.05, 0.1), "gain_room": estimate(0.2, 0.1)},
-            "no effect and more than 10 %",
-        ),
+        ({"gain_degree": estimate(0.05, 0.1), "gain_room": estimate(0.2, 0.1)}, "more than 10 %"),
     ],
 )
 def test_what_an_undecided_degree_lacks_is_named(numbers, missing):
@@ -156,11 +151,8 @@ def test_an_undecided_difference_says_how_many_would_decide_it():
     ],
 )
 def test_a_gate_is_passed_by_the_whole_interval(gate, found, own, reply):
-    one = passed(
-        Gate(requires="Is it?", metric="throws.n", **gate),
-        told(**{"n": found} if found else {}),
-        {} if own else None,
-    )
+    asked = Gate(requires="Is it?", metric="throws.n", **gate)
+    one = passed(asked, told(**{"n": found} if found else {}), {} if own else None)
     assert one.reply == reply and one.sentence.startswith(f"Is it? {reply.capitalize()}")
 
 

@@ -191,15 +191,12 @@ def test_listings_fit_a_terminal_and_are_whole_in_a_file(monkeypatch, command):
 def test_before_a_run_starts_the_claims_that_it_may_leave_open_are_named(copy, command, monkeypatch):
     many = "gates: {many: {requires: Many, metric: throws.throws, above: 4}}\n"
     (copy / "claims.yaml").write_text(f"{many}{(copy / 'claims.yaml').read_text()}        gates: [many]\n")
-    monkeypatch.setattr(
-        "ferbook.run.make_runs", lambda asked, *_, **__: ([], dict.fromkeys(asked, "stopped"))
-    )
+    monkeypatch.setattr("ferbook.run.make_runs", lambda runs, *_, **__: ([], dict.fromkeys(runs, "stopped")))
     for profile, told in (("smoke", True), ("laptop", True), ("reference", False), ("paper", False)):
         code, out, _ = command("run", "--run", "a", "--profile", profile)
         assert code and ("decide these claims: A die beats two coins.\n" in out) is told
-    monkeypatch.setattr(
-        "ferbook.answers.left_open", lambda *_: ["A claim of some forty-four letters, no more"] * 14
-    )
+    many = ["A claim of some forty-four letters, no more"] * 14
+    monkeypatch.setattr("ferbook.answers.left_open", lambda *_: many)
     said = command("run", "--run", "laptop")[1].splitlines()[1]
     assert "; `ferbook claims --run laptop` says which." in said and len(wrap(said, 80)) == 2
 
@@ -278,9 +275,7 @@ def test_a_book_adds_options_and_commands(added, tmp_path, monkeypatch, command)
 
 
 def test_a_broken_chapter_is_told_in_one_line(copy, command):
-    (copy / "book" / "means" / "chapter.py").write_text("import absent_package")
+    (copy / "book" / "means" / "chapter.py").write_text("import absent")
     clear_cached_book()
-    told = (
-        "ferbook: book/means/chapter.py: ModuleNotFoundError: No module named 'absent_package'; correct that"
-    )
-    assert command("params") == (2, "", f"{told} file\n")
+    told = "book/means/chapter.py: ModuleNotFoundError: No module named 'absent'; correct that file"
+    assert command("params") == (2, "", f"ferbook: {told}\n")

@@ -44,9 +44,7 @@ def test_a_run_is_named_after_what_was_asked(monkeypatch, profile, overrides, na
     assert Request(profile, overrides).default_run_name == name
 
 
-@pytest.mark.parametrize(
-    "values", [(-1, 1), ("a b", "a_b", "a-b", "a  b"), ("x/", "x"), ([1, 2], "1-2")], ids=str
-)
+@pytest.mark.parametrize("values", [(-1, 1), ("a b", "a_b", "a-b", "a  b"), ("x/", "x"), ([1, 2], "1-2")])
 def test_different_values_make_different_runs(values):
     names = {Request("laptop", {"draws": value}).default_run_name for value in values}
     assert len(names) == len(values) and all(open_run(name) for name in names)
@@ -220,10 +218,7 @@ def test_one_value_of_each_is_the_request_itself(closure):
         ({"sed": "0..3"}, r"no chapter has a parameter 'sed' \(did you mean 'seed'\?\)"),
         ({"seed": "0..9999"}, "10,000 runs are more than 100; request some"),
         ({"seed": "0..2000000000"}, "2,000,000,001 runs are more than 100"),
-        (
-            {"seed": "5,0..2000000000"},
-            "seed = '0..2000000000': 2,000,000,001 runs are more than 100; request",
-        ),
+        ({"seed": "5,0..2000000000"}, "seed = '0..2000000000': 2,000,000,001 runs are more than 100"),
         ({"seed": "0..99,50..100"}, "^101 runs are more than 100"),
     ],
 )

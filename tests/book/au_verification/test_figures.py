@@ -29,9 +29,8 @@ def marks() -> pd.DataFrame:
 
 
 def pairs(name: str, values: tuple[str, ...]) -> pd.DataFrame:
-    rows = [
-        (each, series, 2.0, 1.0, 3.0) for each in values for series in ("trained on emotions", "untrained")
-    ]
+    every = product(values, ("trained on emotions", "untrained"))
+    rows = [(each, series, 2.0, 1.0, 3.0) for each, series in every]
     return pd.DataFrame(rows, columns=[name, "series", "value", "low", "high"])
 
 
@@ -54,54 +53,38 @@ def specifications() -> pd.DataFrame:
     return table.assign(answer=decided.map({True: "partly", False: ""}))
 
 
-DRAWINGS = {
-    "specification_curve": lambda: figures.specification_curve(specifications()),
-    "one_filter": lambda: figures.one_filter(WITH_IT, WITHOUT, "filter 7", "AU12", 0.625),
-    "null_maxima": lambda: figures.null_maxima(MAXIMA, BEST),
-    "networks": lambda: figures.networks(marks()),
-    "agreement": lambda: figures.agreement(pairs("measure", ("kl", "mean_difference"))),
-    "dose_response": lambda: figures.dose_response(EFFECTS, CHOSEN),
-}
-
-
-@pytest.mark.parametrize("name", DRAWINGS)
-def test_what_is_drawn_can_be_stored(name, well_drawn):
-    well_drawn(DRAWINGS[name])
-
-
-def test_the_specification_curve_counts_equal_answers():
-    caption = DRAWINGS["specification_curve"]().caption
+def test_the_specification_curve_counts_equal_answers(well_drawn):
+    caption = well_drawn(lambda: figures.specification_curve(specifications())).caption
     assert "in all 48 specifications" in caption and "Of the 16 with an interval 16 answer partly" in caption
 
 
-def test_two_histograms_hold_every_picture():
-    drawn = DRAWINGS["one_filter"]()
+def test_two_histograms_hold_every_picture(well_drawn):
+    drawn = well_drawn(lambda: figures.one_filter(WITH_IT, WITHOUT, "filter 7", "AU12", 0.625))
     assert drawn.data[["with_it", "without"]].sum().tolist() == [3, 4]
     assert "62.5 % of all pairs" in drawn.caption and "3 pictures with AU12" in drawn.caption
     shares = [mark.text.partition(": ")[2] for mark in drawn.hover]
-    assert sum(float(text.partition(" %")[0]) for text in shares if "without" in text) == pytest.approx(
-        100, abs=0.2
-    )
+    without = sum(float(text.partition(" %")[0]) for text in shares if "without" in text)
+    assert without == pytest.approx(100, abs=0.2)
 
 
-def test_a_bar_stands_where_one_shuffle_in_twenty_passes_and_every_bar_tells_its_number():
-    drawn = DRAWINGS["null_maxima"]()
+def test_a_bar_stands_where_one_shuffle_in_twenty_passes_and_every_bar_tells_its_number(well_drawn):
+    drawn = well_drawn(lambda: figures.null_maxima(MAXIMA, BEST))
     assert drawn.data[["anywhere", "within", "filters"]].sum().tolist() == [21, 21, 4]
     assert "above 0.79 (anywhere; 75.0 % of the filters lie below) and 0.89 (within; 75.0 %" in drawn.caption
     told = [mark.text for mark in drawn.hover if mark.text.startswith("filters")]
     assert len(told) == 4 and "filters: 1 from 0.90 to 0.92" in told
 
 
-def test_a_point_of_a_dose_tells_filter_unit_and_effect():
-    drawn = DRAWINGS["dose_response"]()
+def test_a_point_of_a_dose_tells_filter_unit_and_effect(well_drawn):
+    drawn = well_drawn(lambda: figures.dose_response(EFFECTS, CHOSEN))
     told = [mark.text for mark in drawn.hover]
     assert "filter 2, AU12 at 1: +12.0 sd (+11.9 to +12.1)" in told
     assert "filter 1, AU4: +2.0 sd, the largest of the others" in told
     assert "in 1 of 2 filters" in drawn.caption
 
 
-def test_networks_stand_on_one_axis_with_their_place_between_its_ends():
-    drawn = DRAWINGS["networks"]()
+def test_networks_stand_on_one_axis_with_their_place_between_its_ends(well_drawn):
+    drawn = well_drawn(lambda: figures.networks(marks()))
     assert len(drawn.data) == 12 and "trained on emotions" in drawn.alt
     assert "untrained 0.0, trained on emotions" in drawn.caption
     written = {text.get_text() for text in drawn.figure.axes[0].texts}
@@ -111,9 +94,8 @@ def test_networks_stand_on_one_axis_with_their_place_between_its_ends():
 
 
 def test_this_run_stands_beside_a_reference_that_has_the_ruler():
-    more = pd.concat(
-        [marks(), marks().replace({"population": {"trained on emotions": "Breuer's, emotions"}})]
-    )
+    breuer = marks().replace({"population": {"trained on emotions": "Breuer's, emotions"}})
+    more = pd.concat([marks(), breuer])
     drawn = figures.networks(marks().query("seed < 2"), reference=more.drop_duplicates())
     assert drawn.data["run"].value_counts().to_dict() == {"reference": 12, YOURS: 7}
     assert "Breuer" not in drawn.alt, "this run has none"
@@ -121,9 +103,9 @@ def test_this_run_stands_beside_a_reference_that_has_the_ruler():
     assert set(figures.networks(marks(), reference=former).data["run"]) == {""}
 
 
-def test_the_measure_that_names_most_filters_rightly_is_told():
+def test_the_measure_that_names_most_filters_rightly_is_told(well_drawn):
     table = pairs("measure", ("kl", "mean_difference")).assign(value=[0.3, 0.9, 0.4, 0.1])
-    assert "at most 40.0 % of the filters" in figures.agreement(table).caption
+    assert "at most 40.0 % of the filters" in well_drawn(lambda: figures.agreement(table)).caption
 
 
 def test_the_effect_table_has_a_row_per_filter_unit_and_level():

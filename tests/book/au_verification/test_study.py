@@ -102,12 +102,8 @@ def test_what_is_left_out_is_said_and_the_answer_is_that_of_the_rule():
 def test_a_mark_has_every_network_the_mean_and_its_place(groups):
     table = au.marks_table(groups)
     assert len(table) == 7
-    assert list(table["population"].unique()) == [
-        "untrained",
-        "random mixtures",
-        "trained on emotions",
-        "trained on units",
-    ]
+    order = ["untrained", "random mixtures", "trained on emotions", "trained on units"]
+    assert list(table["population"].unique()) == order
     own = table[table["population"].eq("trained on emotions")]
     assert own["value"].tolist() == [2, 0] and own["mean"].tolist() == [1, 1]
     assert (own["low"] < 1).all() and own["seed"].tolist() == [0, 1] and own["place"].tolist() == [0.5] * 2
@@ -226,15 +222,10 @@ def test_a_specification_counts_by_its_choices():
 def test_the_specification_curve_has_an_interval_where_people_were_left_out():
     claimed = {"untrained": ["", ""], "trained": ["AU1", "AU4"], "units": ["AU1", "AU4"]}
     effects = np.broadcast_to(np.array([[2, 1], [1, 2]], np.float16), (2, 2, 4, 2, 2))
-    groups = {
-        name: [
-            specified_network(
-                claimed=np.array([names] * 4), also_claimed=np.array([names] * 2), effects=effects
-            )
-        ]
-        * 3
-        for name, names in claimed.items()
-    }
+    groups = {}
+    for name, names in claimed.items():
+        claims = {"claimed": np.array([names] * 4), "also_claimed": np.array([names] * 2)}
+        groups[name] = [specified_network(effects=effects, **claims)] * 3
     table = au.specification_table(groups)
     assert len(table) == 48 and (table["degree"] == 1).all()
     decided = table["assigned"].eq(au.SPECIFICATIONS["assigned"][0])
@@ -334,8 +325,5 @@ def test_the_showcase_begins_with_verified_filters_of_different_units():
 
 def test_the_null_maximum_is_told_by_its_middle_and_by_what_one_deal_in_twenty_passes():
     found = au.null_metrics(np.linspace(0.6, 0.8, 21), np.full(21, 0.5))
-    assert {name: round(each.value, 6) for name, each in found.items()} == {
-        "luck": 0.7,
-        "luck_bar": 0.79,
-        "luck_singly": 0.5,
-    }
+    values = {name: round(each.value, 6) for name, each in found.items()}
+    assert values == {"luck": 0.7, "luck_bar": 0.79, "luck_singly": 0.5}

@@ -45,23 +45,6 @@ def toy_switched() -> Switched:
     return Switched(("AU1", "AU12"), off, on, masks)
 
 
-DRAWINGS = {
-    "expressions": lambda: figures.expressions(
-        toy_faces().pixels[[0, 6, 12]], ("neutral", "anger", "fear"), ("", "4+7", "1+2+5")
-    ),
-    "switched_units": lambda: figures.switched_units(toy_switched()),
-    "one_unit": lambda: figures.one_unit(*toy_unit(), "AU12"),
-    "nearest": lambda: figures.nearest_pictures(toy_faces(), nearest(toy_faces()), 3),
-    "face_rows": lambda: figures.face_rows({"a": toy_faces(), "b": toy_faces(size=24)}, "Two.", 3, 0),
-    "au_by_emotion": lambda: figures.au_by_emotion(toy_faces(aus=True)),
-}
-
-
-@pytest.mark.parametrize("name", DRAWINGS)
-def test_what_is_drawn_can_be_stored(name, well_drawn):
-    well_drawn(DRAWINGS[name])
-
-
 def test_typical_codes_are_the_typical_units():
     codes = {name: figures.typical_codes(name) for name in LABELS}
     assert (codes["neutral"], codes["surprise"], codes["contempt"]) == ("", "1+2+5+25+26", "L14")
@@ -69,7 +52,7 @@ def test_typical_codes_are_the_typical_units():
         assert {f"AU{code.au}" for code in parse_codes(text)} == set(typical_aus(emotion))
 
 
-def test_the_heat_map_shows_the_coded_pictures_and_marks_never_rarely_and_not_coded():
+def test_the_heat_map_shows_the_coded_pictures_and_marks_never_rarely_and_not_coded(well_drawn):
     faces = toy_faces(aus=True, subjects=120)
     table = faces.table.copy()
     happy = np.flatnonzero(table["emotion"] == "happiness")
@@ -78,7 +61,7 @@ def test_the_heat_map_shows_the_coded_pictures_and_marks_never_rarely_and_not_co
     table.loc[happy[0], "AU12"] = 0.0
     table.loc[happy[1], "AU12"] = np.nan
     table.loc[table["emotion"] == "neutral", "AU12"] = np.nan
-    drawn = figures.au_by_emotion(FaceSet("toy", faces.pixels, table))
+    drawn = well_drawn(lambda: figures.au_by_emotion(FaceSet("toy", faces.pixels, table)))
     data = drawn.data.set_index(["emotion", "au"])
     shown = {("anger", "AU4"): 1, ("anger", "AU12"): 0, ("happiness", "AU4"): 1 / 120}
     for key, value in (shown | {("happiness", "AU12"): 118 / 119}).items():
@@ -92,8 +75,8 @@ def test_the_heat_map_shows_the_coded_pictures_and_marks_never_rarely_and_not_co
     assert texts >= {((0.5, 1.5), "–"), ((1.5, 1.5), ""), ((2.5, 1.5), ">99")}
 
 
-def test_switched_units_show_the_neutral_face_the_change_and_how_much_is_in_the_region():
-    drawn = figures.switched_units(toy_switched())
+def test_switched_units_show_the_neutral_face_the_change_and_how_much_is_in_the_region(well_drawn):
+    drawn = well_drawn(lambda: figures.switched_units(toy_switched()))
     data, axes = drawn.data, drawn.figure.axes
     assert data["au"].tolist() == ["AU1", "AU12"] and data["inside"].tolist() == [1.0, 0.5]
     assert data["region"].tolist() == [0.5, 0.5] and data["changed"].tolist() == [0.25, 0.25]
@@ -105,27 +88,28 @@ def test_switched_units_show_the_neutral_face_the_change_and_how_much_is_in_the_
     assert np.unique(change).tolist() == [-20, 0]
 
 
-def test_expressions_with_the_proportion_of_changed_pixels():
+def test_expressions_with_the_proportion_of_changed_pixels(well_drawn):
     pictures = np.full((2, 4, 4), 100, np.uint8)
     pictures[1, 0] = 120
     pictures[1, 1] = 110  # not visible
-    drawn = figures.expressions(pictures, ("neutral", "anger"), ("", "4+7"))
+    drawn = well_drawn(lambda: figures.expressions(pictures, ("neutral", "anger"), ("", "4+7")))
     assert drawn.data["moved"].tolist() == [0, 0.25] and "25.0 %" in drawn.alt
     assert [axes.get_title(loc="left") for axes in drawn.figure.axes] == ["neutral\nno AU", "anger\n4+7"]
 
 
-def test_one_unit_with_what_changed_and_moved():
-    drawn = figures.one_unit(*toy_unit(), "AU12")
+def test_one_unit_with_what_changed_and_moved(well_drawn):
+    drawn = well_drawn(lambda: figures.one_unit(*toy_unit(), "AU12"))
     shares = drawn.data[["both", "change_alone", "region_alone", "iou"]]
     assert shares.iloc[0].tolist() == [0.25, 0.125, 0.125, 0.5]
     assert "0.50" not in drawn.caption, "the page lets readers guess the IoU first"
 
 
-def test_neighbours_of_another_emotion_are_marked_and_samples_are_of_other_people():
+def test_neighbours_of_another_emotion_are_marked_and_samples_are_of_other_people(well_drawn):
+    well_drawn(lambda: figures.face_rows({"a": toy_faces(), "b": toy_faces(size=24)}, "Two.", 3, 0))
     assert figures.face_rows({"a": toy_faces()}, "One.", 6, 0).data["subject"].nunique() == 6
     faces = toy_faces()
     faces.table["subject"] = np.repeat(["a", "b", "c"], 6)  # the grey of a picture is that of its person
-    drawn = figures.nearest_pictures(faces, nearest(faces), 3)
+    drawn = well_drawn(lambda: figures.nearest_pictures(faces, nearest(faces), 3))
     assert (drawn.data["of_all_emotion"] == drawn.data["emotion"]).all()
     assert (drawn.data["of_other_people_emotion"] != drawn.data["emotion"]).all()
     assert "18 pictures, 100.0 %" in drawn.caption

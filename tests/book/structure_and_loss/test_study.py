@@ -54,9 +54,8 @@ def made_study(skill: dict[tuple[str, str], tuple[float, ...]], seeds: int = 2) 
     rows, given = [], []
     for (structure, loss), shares in skill.items():
         for seed, share in enumerate(shares[:seeds]):
-            rows.append(
-                {"structure": structure, "loss": loss, "seed": seed, "valid_accuracy": share, **COSTS}
-            )
+            row = {"structure": structure, "loss": loss, "seed": seed, "valid_accuracy": share}
+            rows.append(row | COSTS)
             given.append(network(share, 3 * seed))
     return Study(pd.DataFrame(rows), np.stack(given), FP32)
 
@@ -73,16 +72,14 @@ def compared(faces, skill=STRUCTURE_MATTERS, seeds=2):
     return reports.of_trainings(made_study(skill, seeds), faces, CLASSES, draws=400)
 
 
-def test_the_table_of_conditions_means_over_seeds(faces):
-    table = reports.condition_table(compared(faces).scores)
+def test_conditions_are_means_over_seeds_and_differences_from_cross_entropy_and_the_first_structure(faces):
+    scores = compared(faces).scores
+    table = reports.condition_table(scores)
     assert list(table["structure"] + " " + table["loss"])[1] == "zero_bias cross_entropy"
     third = table["accuracy"].iloc[2]
     assert third.value == pytest.approx(0.705, abs=0.002) and third.low < third.value < third.high
     assert table["seeds"].tolist() == [2] * 4
-
-
-def test_differences_are_taken_from_cross_entropy_and_from_the_first_structure(faces):
-    table = reports.difference_table(compared(faces).scores).data.set_index(["factor", "name"])
+    table = reports.difference_table(scores).data.set_index(["factor", "name"])
     assert table["reference"].tolist() == ["zero_bias", "cross_entropy"]
     assert table["within"].tolist() == ["focal, cross_entropy", "zero_bias, residual"]
     assert table["difference"]["structure", "residual"].value == pytest.approx(20.5, abs=0.2)
@@ -114,9 +111,8 @@ def test_a_condition_counts_once_however_many_seeds_it_has(faces):
 
 
 def test_validation_chooses_even_where_it_errs(faces):
-    study = made_study(
-        STRUCTURE_MATTERS | {("vgg", "focal"): (0.4, 0.4), ("vgg", "cross_entropy"): (0.4, 0.4)}
-    )
+    vgg = {("vgg", loss): (0.4, 0.4) for loss in ("focal", "cross_entropy")}
+    study = made_study(STRUCTURE_MATTERS | vgg)
     table = study.table.assign(valid_accuracy=1 - study.table["valid_accuracy"])
     found = reports.of_trainings(Study(table, study.probabilities, FP32), faces, CLASSES, draws=200)
     metrics = reports.comparison_metrics(found)
@@ -133,9 +129,7 @@ def test_the_same_metrics_exist_for_every_choice_of_parameters(faces, seeds, lev
     kept = dict(list(STRUCTURE_MATTERS.items())[: levels**2])
     metrics = reports.comparison_metrics(compared(faces, kept, seeds))
     assert set(metrics) == names
-    assert all(
-        metric.low <= metric.value <= metric.high for metric in metrics.values() if metric.low is not None
-    )
+    assert all(each.low <= each.value <= each.high for each in metrics.values() if each.low is not None)
 
 
 @dataclass
@@ -181,11 +175,13 @@ def populations(*losses):
     ]
 
 
+def stored_networks(labels):
+    return [Stored(each, seed, labels) for each in populations("focal", "cross_entropy") for seed in (0, 1)]
+
+
 def test_stored_networks_need_no_faces():
     labels = np.arange(30) % 3
-    members = [
-        Stored(each, seed, labels) for each in populations("focal", "cross_entropy") for seed in (0, 1)
-    ]
+    members = stored_networks(labels)
     found = reports.of_members(members, draws=200)
     assert found.scores.table["loss"].tolist() == ["focal"] * 2 + ["cross_entropy"] * 2
     assert found.scores.table["seed"].tolist() == [0, 1, 0, 1]
@@ -292,36 +288,27 @@ def test_the_calibration_error_of_a_network_that_is_always_certain_is_its_error_
     assert errors["focal"].low < errors["focal"].value < errors["focal"].high
 
 
-def test_only_label_smoothing_is_cheapest_short_of_certainty():
-    drawn = figures.loss_curves(8)
+def test_only_label_smoothing_is_cheapest_short_of_certainty(well_drawn):
+    drawn = well_drawn(lambda: figures.loss_curves(8))
     assert drawn.data["cross-entropy"].idxmin() == drawn.data["focal"].idxmin() == len(drawn.data) - 1
     # (1 − .1) + .1 / 8 goes to the truth.
     assert f"{0.9 + 0.1 / 8:.2f}" in drawn.caption
     assert (drawn.data["focal"] <= drawn.data["cross-entropy"]).all()
 
 
-def test_the_caption_says_of_each_loss_on_which_side_of_the_diagonal_it_lies():
+def test_the_caption_says_of_each_loss_on_which_side_of_the_diagonal_it_lies(well_drawn):
     table = pd.DataFrame({"loss": ["focal", "centre"], "pictures": 10, "confidence": [0.9, 0.6]})
     errors = dict.fromkeys(table["loss"], Estimate(0.1, why="made"))
-    caption = figures.reliability_curves(table.assign(accuracy=[0.8, 0.9]), errors, "stored networks").caption
+    given = table.assign(accuracy=[0.8, 0.9]), errors, "stored networks"
+    caption = well_drawn(lambda: figures.reliability_curves(*given)).caption
     assert "focal lies below the diagonal (overconfident by 10.0 points)" in caption
     assert "centre lies above the diagonal (underconfident by 30.0 points)" in caption
     assert "Stored networks." in caption
 
 
-@pytest.mark.parametrize("name", ["loss_curves", "reliability_curves", "differences"])
-def test_what_is_drawn_can_be_stored(name, faces, well_drawn):
+def test_the_figure_shows_accuracies_single_trainings_and_differences(faces, well_drawn):
     found = compared(faces)
-    given = {
-        "loss_curves": (8,),
-        "reliability_curves": (*reports.confidence_by_loss(found), found.networks),
-        "differences": (found,),
-    }
-    well_drawn(lambda: getattr(figures, name)(*given[name]))
-
-
-def test_the_figure_shows_accuracies_single_trainings_and_differences(faces):
-    drawn = figures.differences(compared(faces))
+    drawn = well_drawn(lambda: figures.differences(found))
     assert drawn.data.groupby("panel").size().to_dict() == {figures.ACCURACY: 4 + 8, figures.DIFFERENCE: 2}
     means = drawn.data[drawn.data["training"].eq("mean")].set_index(["group", "label"])["value"]
     assert means["residual", "cross-entropy"] == pytest.approx(71.5, abs=0.2)
@@ -364,9 +351,7 @@ def test_a_structure_is_compared_by_the_losses_that_both_have_and_a_loss_where_a
     assert len(table) == 3 and table["within"].tolist()[0] == "cross_entropy"
     assert reports.preferred(comparison.scores, "structure") == ("residual",)
     errors = reports.confidence_by_loss(comparison)[1]
-    assert errors["cross_entropy"].value == pytest.approx(1 - 0.65, abs=0.002), (
-        "of the residual network alone"
-    )
+    assert errors["cross_entropy"].value == pytest.approx(1 - 0.65, abs=0.002), "of the residual network"
 
 
 def test_what_shares_no_loss_is_not_compared(faces):
@@ -377,10 +362,7 @@ def test_what_shares_no_loss_is_not_compared(faces):
 
 def test_where_networks_are_stored_the_page_trains_none(faces):
     """Its cells from the faces to the comparison, executed with stored networks and without what trains."""
-    labels = np.arange(30) % 3
-    members = [
-        Stored(each, seed, labels) for each in populations("focal", "cross_entropy") for seed in (0, 1)
-    ]
+    members = stored_networks(np.arange(30) % 3)
     run = SimpleNamespace(faces=lambda: faces, members=lambda name: members, note=dict)
     parameters = SimpleNamespace(bootstrap=100, seed=0, most=0, photographs=["focal"])
     names = {"run": run, "p": parameters, "study": reports, "at_most": at_most, "run_study": None}

@@ -40,25 +40,10 @@ CHOICE = Estimate(0.5, 0.2, 0.9)
 GAINS = {"ahead_of_hog": Estimate(-1.4, -11.0, 8.8), "stored_ahead_of_hog": Estimate(15.7, 11.8, 19.5)}
 REFERENCE = {"augmentation_gain": Estimate(2.0, 1.0, 3.0)}
 
-DRAWINGS = {
-    "tested_networks": lambda: figures.tested_networks(toy_scored()),
-    "stored_networks": lambda: figures.tested_networks(toy_scored(), toy_stored()),
-    "gains": lambda: figures.gains(GAINS, REFERENCE),
-    "gains_of_one": lambda: figures.gains({}, REFERENCE),
-    "choice_of_epoch": lambda: figures.choice_of_epoch(CHOICES, CHOICE),
-    "choice_of_one": lambda: figures.choice_of_epoch(CHOICES[:1], Estimate(0.5, why="one training")),
-    "learning_curves": lambda: figures.learning_curves(CURVES, 0.25),
-    "one_epoch": lambda: figures.learning_curves({"fold 0": (toy_curve(1), 1)}, 0.25),
-}
 
-
-@pytest.mark.parametrize("name", DRAWINGS)
-def test_what_is_drawn_can_be_stored(name, well_drawn):
-    well_drawn(DRAWINGS[name])
-
-
-def test_every_network_has_its_curve_and_its_chosen_epoch():
-    drawn = figures.learning_curves(CURVES, 0.25)
+def test_every_network_has_its_curve_and_its_chosen_epoch(well_drawn):
+    well_drawn(lambda: figures.learning_curves({"fold 0": (toy_curve(1), 1)}, 0.25))
+    drawn = well_drawn(lambda: figures.learning_curves(CURVES, 0.25))
     chosen = drawn.data[drawn.data["best"]]
     assert chosen[["network", "epoch"]].to_numpy().tolist() == [[0, 3], [1, 4]]
     assert "2.00 to 0.50" in drawn.alt and "85.4 %" in drawn.alt and "25.0 %" in drawn.alt
@@ -70,8 +55,9 @@ def test_every_network_has_its_curve_and_its_chosen_epoch():
     assert len(loss.collections) == 2 and len(accuracy.collections) == 1, "a band from lowest to highest"
 
 
-def test_each_condition_has_its_networks_its_mean_and_its_training_accuracy():
-    drawn = figures.tested_networks(scored := toy_scored())
+def test_each_condition_has_its_networks_its_mean_and_its_training_accuracy(well_drawn):
+    scored = toy_scored()
+    drawn = well_drawn(lambda: figures.tested_networks(scored))
     data = drawn.data
     assert sorted(data["accuracy"]) == sorted(scored.table["accuracy"]) and not data["stored"].any()
     own = data[data["condition"].eq(0)]
@@ -83,16 +69,17 @@ def test_each_condition_has_its_networks_its_mean_and_its_training_accuracy():
     assert f"{figures.CONDITIONS[study.HOG]} (" not in drawn.caption
 
 
-def test_stored_networks_have_a_group_of_their_own_with_their_baselines():
-    drawn = figures.tested_networks(toy_scored(), toy_stored())
+def test_stored_networks_have_a_group_of_their_own_with_their_baselines(well_drawn):
+    drawn = well_drawn(lambda: figures.tested_networks(toy_scored(), toy_stored()))
     own, stored = drawn.caption.split("; stored networks", 1)
     assert "the network (2)" in own and "the network (3)" in stored
     assert all(figures.CONDITIONS[study.HOG] in part for part in (own, stored))
     assert drawn.data["stored"].sum() == 5
 
 
-def test_each_gain_carries_the_label_of_whose_it_is():
-    drawn = figures.gains(GAINS, REFERENCE)
+def test_each_gain_carries_the_label_of_whose_it_is(well_drawn):
+    well_drawn(lambda: figures.gains({}, REFERENCE))
+    drawn = well_drawn(lambda: figures.gains(GAINS, REFERENCE))
     values = dict(zip(drawn.data["series"], drawn.data["value"], strict=True))
     assert values == {"this run": -1.4, "stored networks": 15.7, "reference": 2.0}
     excluded, parts = drawn.caption.split("different from 0: ")[1].rstrip(".").split(". ")
@@ -101,8 +88,9 @@ def test_each_gain_carries_the_label_of_whose_it_is():
     assert "(stored networks)" in excluded and "(reference)" in excluded and "(this run)" not in excluded
 
 
-def test_the_choice_of_the_epoch_is_drawn_with_both_accuracies():
-    drawn = figures.choice_of_epoch(CHOICES, CHOICE)
+def test_the_choice_of_the_epoch_is_drawn_with_both_accuracies(well_drawn):
+    well_drawn(lambda: figures.choice_of_epoch(CHOICES[:1], Estimate(0.5, why="one training")))
+    drawn = well_drawn(lambda: figures.choice_of_epoch(CHOICES, CHOICE))
     assert drawn.data[["by_validation", "by_tested"]].to_numpy().tolist() == [[0.79, 0.8], [0.75, 0.75]]
     assert "+0.5" in drawn.caption and "+0.2 to +0.9" in drawn.caption
     assert figures.choice_of_epoch(CHOICES[:0], None) is None

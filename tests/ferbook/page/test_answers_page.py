@@ -21,13 +21,8 @@ SHARED |= {"table": TABLE, "quantity": "κ", "sample": [["networks", "training.n
 DEGREE = SHARED | {"form": "degree", "floor": "no training", "ceiling": "units", "matters": 0.05}
 DEGREE |= {"ends": ["none", "units"]}
 POINTS = SHARED | {"form": "difference", "polarity": "more", "matters": 2, "unit": "points"}
-SIXES = POINTS | {
-    "short": "Half",
-    "measure": "derl.half",
-    "unit": "",
-    "matters": 0.5,
-    "polarity": "more_than",
-}
+SIXES = POINTS | {"short": "Half", "measure": "derl.half", "unit": "", "matters": 0.5}
+SIXES |= {"polarity": "more_than"}
 CLAIMS = Claims.model_validate(
     {
         "gates": {"many": {"requires": "Many?", "metric": "training.n", "above": 4}},
@@ -113,9 +108,8 @@ def test_a_mark_is_filled_where_its_answer_holds_after_correction(close):
     weak = made(evidence(0.21, -1.05))
     assert [each.main.holds for each in weak.every[:2]] == [False, False]
     figure = answers_figure(weak, "Answers.").figure
-    fills = {
-        line.get_markerfacecolor() for axes in figure.axes for line in axes.lines if line.get_marker() == "o"
-    }
+    lines = [line for axes in figure.axes for line in axes.lines if line.get_marker() == "o"]
+    fills = {line.get_markerfacecolor() for line in lines}
     assert "white" in fills and len(fills) == 2
 
 
@@ -223,9 +217,7 @@ def test_the_count_says_how_many_of_each_answer_hold_after_correction():
     )
     weak = made(evidence(0.21, -1.05))
     assert [each.main.p < 0.05 for each in weak.every[:3]] == [True] * 3, "each by itself"
-    assert [badge(each.main) for each in weak.every[:2]] == [
-        "{bdg-danger-line}`no`",
-        "{bdg-info-line}`partly`",
-    ]
+    badges = [badge(each.main) for each in weak.every[:2]]
+    assert badges == ["{bdg-danger-line}`no`", "{bdg-info-line}`partly`"]
     assert badge(both().every[1].main) == "{bdg-success}`yes`", "filled"
     assert answers_page.table_row(("|a|", "b")) == "| \\|a\\| | b |"

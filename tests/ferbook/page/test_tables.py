@@ -83,12 +83,8 @@ def test_no_interval_is_made_up():
 
 
 def test_parts_of_a_metric():
-    assert [plain(metric_text(ACCURACY, part)) for part in ("value", "low", "high", "n")] == [
-        "93.1 %",
-        "90.2 %",
-        "95.4 %",
-        "576",
-    ]
+    shown = [plain(metric_text(ACCURACY, part)) for part in ("value", "low", "high", "n")]
+    assert shown == ["93.1 %", "90.2 %", "95.4 %", "576"]
     with pytest.raises(MetricError, match="not a part"):
         metric_text(ACCURACY, "mean")
     with pytest.raises(MetricError, match="has no n"):
@@ -197,10 +193,8 @@ def test_au_table_counts_coded_and_shown_by_hand():
 
 
 def test_people_table_counts_pictures_and_sequences_by_hand():
-    table = pd.DataFrame(
-        {"subject": list("aaabbc"), "sequence": list("112344"), "split": ["train"] * 5 + ["test"]}
-    )
-    table = table.assign(dataset="toy", frame=range(6), emotion="fear")
+    table = pd.DataFrame({"subject": list("aaabbc"), "sequence": list("112344"), "emotion": "fear"})
+    table = table.assign(dataset="toy", frame=range(6), split=["train"] * 5 + ["test"])
     found = people_table(FaceSet("toy", np.zeros((6, 2, 2), np.uint8), table))
     assert found["train"].to_dict() == {
         "people": 2,
