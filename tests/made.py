@@ -1,4 +1,4 @@
-"""Face sets that a test makes up, a full disk, and whether two networks are the same."""
+"""Face sets that a test makes up, a full disk, whether two networks are the same, and a figure's rows."""
 
 import resource
 from collections.abc import Iterator
@@ -27,6 +27,11 @@ def same_weights(one: nn.Module, other: nn.Module) -> bool:
     """Whether two networks have the same weights, bit for bit."""
     others = other.state_dict()
     return all(torch.equal(value, others[name]) for name, value in one.state_dict().items())
+
+
+def row_labels(axes) -> list[str]:
+    """The words at the rows of a figure's panel."""
+    return [label.get_text() for label in axes.get_yticklabels()]
 
 
 def even_pictures(greys: list[int], side: int = 4) -> np.ndarray:

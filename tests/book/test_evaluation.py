@@ -115,9 +115,8 @@ def test_registered_methods_share_the_time(monkeypatch):
     monkeypatch.setattr(evaluation, "sampled_benchmarks", lambda *about: shared.append(about[1]) or sampled)
     monkeypatch.setattr(evaluation, "judged_method", lambda name, method, given, tell: given)
     found = evaluation.judged_baselines([None], print, 7)
-    assert shared == [pytest.approx(0.1 * len(EXPLAINERS))] and all(
-        each is sampled for each in found.values()
-    )
+    assert shared == [pytest.approx(0.1 * len(EXPLAINERS))]
+    assert all(each is sampled for each in found.values())
 
 
 def test_twins_differ_in_one_unit():
@@ -128,11 +127,9 @@ def test_twins_differ_in_one_unit():
         assert change[own].mean() > change[~own].mean()
 
 
+ONCE = Estimate(2, why="once", unit="seconds")
 FOUND = {
-    "one": {
-        "iou": Estimate(0.5, 0.4, 0.6, n=3, how="so"),
-        "seconds": Estimate(2, why="once", unit="seconds"),
-    },
+    "one": {"iou": Estimate(0.5, 0.4, 0.6, n=3, how="so"), "seconds": ONCE},
     "two": {"iou": Estimate(0.25, n=3, why="alike")},
 }
 

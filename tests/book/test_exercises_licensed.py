@@ -107,17 +107,14 @@ def test_all_folds_of_a_real_set_give_the_protocol_s_accuracy(licensed):
 @follows("transfer", 3)
 def test_rendered_faces_and_photographs_are_asked_of_one_another(licensed):
     own = licensed("transfer", "fer2013").figure("pairs")
-    assert {*zip(own["trained_on"], own["tested_on"], strict=True)} >= {
-        ("wild", "fer2013"),
-        ("fer2013", "wild"),
-    }
+    pairs = {*zip(own["trained_on"], own["tested_on"], strict=True)}
+    assert pairs >= {("wild", "fer2013"), ("fer2013", "wild")}
 
 
 @pytest.mark.parametrize("chapter", chapters())
 def test_every_exercise_is_followed_or_it_is_said_why_not(chapter):
-    asked = {
-        (chapter, number + 1) for number in range(len(exercises(read_notebook(chapters()[chapter].notebook))))
-    }
+    count = len(exercises(read_notebook(chapters()[chapter].notebook)))
+    asked = {(chapter, number + 1) for number in range(count)}
     followed = {key for key in FOLLOWED if key[0] == chapter}
     elsewhere = {key: why for key, why in ELSEWHERE.items() if key[0] == chapter}
     files = re.findall(r"test_\w+\.py", " ".join(elsewhere.values()))

@@ -33,24 +33,21 @@ class Mutation:
     cell: str
 
 
+# A table whose column is a little too large.
+COLUMN = "lambda made: made.assign({0}=made['{0}'] + 0.25)".format
+
 # Estimates by name that each say a little too much.
 GAINED = "lambda made: {name: dataclasses.replace(one, value=one.value + 0.25) for name, one in made.items()}"
 
+PAIRED, ADDED = "paired-assert", "lambda made: lambda own: made(own) + 0.25"
 MUTATIONS = (
     Mutation("training", "book.training.study.comparisons", GAINED, "luck-of-training"),
-    Mutation(
-        "structure_and_loss", "book.structure_and_loss.study.comparison_metrics", GAINED, "paired-assert"
-    ),
+    Mutation("structure_and_loss", "book.structure_and_loss.study.comparison_metrics", GAINED, PAIRED),
     Mutation("structure_and_loss", "fer_lib.stats.classification.calibration_error", NUDGED, "reliability"),
     Mutation("transfer", "fer_lib.stats.contrasts.mean_score", NUDGED, "degree"),
     Mutation("transfer", "fer_lib.stats.classification.calibration_error", NUDGED, "ece-check"),
     Mutation("au_verification", "fer_lib.stats.two_way.networks_and_people", NUDGED, "kappa-compared"),
-    Mutation(
-        "au_verification",
-        "book.au_verification.examine.agreement_share",
-        "lambda made: lambda own: made(own) + 0.25",
-        "agreement",
-    ),
+    Mutation("au_verification", "book.au_verification.examine.agreement_share", ADDED, "agreement"),
     Mutation("au_verification", "fer_lib.aus.association.statistic", SHIFTED, "auroc"),
     Mutation("micro_expressions", "fer_lib.stats.contrasts.contrast", NUDGED, "ahead"),
     Mutation("micro_expressions", "book.micro_expressions.order.order_gains", GAINED, "mx04"),
@@ -62,19 +59,9 @@ MUTATIONS = (
     Mutation("derl", "book.derl.neutral_quality.psnr", SHIFTED, "psnr"),
     Mutation("derl", "book.derl.neutral_quality.quality_metrics", GAINED, "gate-by-hand"),
     Mutation("derl", "book.derl.study.residue_metrics", GAINED, "ahead-by-hand"),
-    Mutation(
-        "truth",
-        "fer_lib.look.judge.judge_maps",
-        "lambda made: made.assign(correctness=made['correctness'] + 0.25)",
-        "judge",
-    ),
+    Mutation("truth", "fer_lib.look.judge.judge_maps", COLUMN("correctness"), "judge"),
     Mutation("truth", "book.truth.maps.map_metrics", GAINED, "verdicts"),
-    Mutation(
-        "truth",
-        "book.truth.codes.explained_units",
-        "lambda made: made.assign(explained=made['explained'] + 0.25)",
-        "codes",
-    ),
+    Mutation("truth", "book.truth.codes.explained_units", COLUMN("explained"), "codes"),
 )
 
 
@@ -112,35 +99,20 @@ except papermill.PapermillExecutionError as fault:
 def test_a_library_that_says_something_else_stops_the_page(mutation, smoke_clone, tmp_path):
     module, _, name = mutation.function.rpartition(".")
     file = smoke_clone.root / f"{module.replace('.', '/')}.py"
-    source = chapters()[mutation.chapter].notebook.relative_to(
-        chapters()[mutation.chapter].notebook.parents[2]
-    )
+    notebook = chapters()[mutation.chapter].notebook
     done = json.loads((smoke_clone.result("smoke", mutation.chapter) / "DONE.json").read_text())
-    environment = smoke_clone.environment | {
-        "FER_OUTPUT": str(tmp_path),
-        "FER_RUN": str(smoke_clone.root / "runs" / "smoke"),
-    }
+    settings = json.dumps(done["inputs"]["parameters"])
+    run = smoke_clone.root / "runs" / "smoke"
+    environment = smoke_clone.environment | {"FER_OUTPUT": str(tmp_path), "FER_RUN": str(run)}
+    words = [sys.executable, "-c", EXECUTE, notebook.relative_to(notebook.parents[2]), tmp_path / "out.ipynb"]
     honest = file.read_text()
     file.write_text(
         f"{honest}\n\nimport dataclasses\n_changed, _honest = {mutation.changed}, {name}\n\n\n"
         f"def {name}(*given, **options):\n    return _changed(_honest(*given, **options))\n"
     )
     try:
-        executed = subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                EXECUTE,
-                source,
-                tmp_path / "out.ipynb",
-                json.dumps(done["inputs"]["parameters"]),
-            ],
-            cwd=smoke_clone.root,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        how = {"cwd": smoke_clone.root, "env": environment, "capture_output": True, "text": True}
+        executed = subprocess.run([*words, settings], **how, check=True)
     finally:
         file.write_text(honest)
     assert executed.stdout.strip() == "AssertionError", executed.stderr

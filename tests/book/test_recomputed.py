@@ -104,11 +104,8 @@ def trainings_apart(better, other):
     return found, np.hypot(error, np.sqrt(spread * (1 / len(ours) + 1 / len(theirs))))
 
 
-def test_the_gain_by_a_better_structure():
+def test_the_gains_by_a_better_structure_and_by_another_loss():
     agrees(*trainings_apart("liu_residual", "muon_full_size"), told("structure_and_loss", "structure_gain"))
-
-
-def test_the_gain_by_another_loss():
     agrees(*trainings_apart("muon_full_size", "liu_cross_entropy"), told("structure_and_loss", "loss_gain"))
 
 
@@ -127,11 +124,11 @@ def test_how_much_nearer_generated_neutral_faces_are_than_the_input():
     for file in sorted((REFERENCE / "populations" / "derl").glob("*-0/quality.csv")):
         with file.open() as lines:
             rows = list(csv.DictReader(lines))
-        near = {
-            name: np.array([float(row["psnr"]) for row in rows if row["candidate"] == name])
+        generated, given = (
+            np.array([float(row["psnr"]) for row in rows if row["candidate"] == name])
             for name in ("generated", "input")
-        }
-        gains.append(near["generated"] - near["input"])
+        )
+        gains.append(generated - given)
     people = np.array([row["subject"] for row in rows if row["candidate"] == "input"])
     agrees_of_networks(gains, people, told("derl", "psnr_gain"), scale=1)
 
@@ -187,17 +184,15 @@ def test_a_degree_and_its_answer_by_numpy_alone(claim, degree, word):
         own = mean + 0.02 * generator.standard_normal(networks)
         groups = people + 0.001 * generator.standard_normal(10)
         made.append((own, own + groups[:, None] - groups.mean()))
-    estimate, room = degree_and_distance(
-        *(Role(name, *each) for name, each in zip(("0", "measure", "1"), made, strict=True))
-    )
+    roles = [Role(name, *each) for name, each in zip(("0", "measure", "1"), made, strict=True)]
+    estimate, room = degree_and_distance(*roles)
     chapter, _, name = claim.measure.partition(".")
     told = {f"{name}_degree": estimate, f"{name}_room": room}
     results = dict.fromkeys(chapters(), Evidence()) | {chapter: Evidence(told)}
     answer = answer_claim(claim.model_copy(update={"gates": ()}), {}, results)
     expected = recomputed(*made)
-    assert [answer.estimate.value, answer.estimate.low, answer.estimate.high] == pytest.approx(
-        expected, abs=1e-4
-    )
+    found = answer.estimate
+    assert [found.value, found.low, found.high] == pytest.approx(expected, abs=1e-4)
     low, high = expected[1:]
     by_hand = "no" if high < 0.1 else "yes" if low > 0.5 else "partly" if low > 0 else "undecided"
     assert answer.word == by_hand == word
@@ -209,28 +204,23 @@ def kept_role(rows, population):
     """
     own = [row for row in rows if row["population"] == population]
     without = [name for name in rows[0] if name.startswith("without_")]
-    return np.array([float(row["value"]) for row in own]), np.array(
-        [[float(row[name]) for row in own] for name in without]
-    )
+    table = np.array([[float(row[name]) for row in own] for name in ("value", *without)])
+    return table[0], table[1:]
 
 
 def test_degrees_of_filters_by_numpy_alone_from_the_table_that_the_reference_keeps():
     """Each network, and each without each group of people, is read from the table of a figure."""
     with (REFERENCE / "au_verification" / "figures" / "networks.csv").open() as file:
         rows = list(csv.DictReader(file))
-    untrained, emotions, units = (
-        kept_role(rows, name) for name in ("untrained", "trained on emotions", "trained on units")
-    )
-    mixed, units_mixed = (kept_role(rows, name) for name in ("random mixtures", "mixtures, trained on units"))
+    names = ("untrained", "trained on emotions", "trained on units", "random mixtures")
+    untrained, emotions, units, mixed = (kept_role(rows, name) for name in names)
+    units_mixed = kept_role(rows, "mixtures, trained on units")
     nothing = (np.zeros(2), np.zeros((10, 2)))
     over = [
         tuple(own - less for own, less in zip(of, mixtures, strict=True))
         for of, mixtures in ((emotions, mixed), (units, units_mixed))
     ]
-    kept = {
-        "verified_gain": (untrained, emotions, units),
-        "verified_gain_over_mixtures": (nothing, *over),
-    }
+    kept = {"verified_gain": (untrained, emotions, units), "verified_gain_over_mixtures": (nothing, *over)}
     for metric, roles in kept.items():
         published = told("au_verification", f"{metric}_degree")
         assert recomputed(*roles) == pytest.approx(published, abs=1e-3), metric

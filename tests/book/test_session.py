@@ -120,8 +120,6 @@ def test_of_what_torch_says_on_a_gpu_only_the_harmless_is_kept_from_the_page():
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         hush_gpu_training()
-        warnings.warn(
-            "Attempting to run cuBLAS, but there was no current CUDA context! Attempting to set", stacklevel=1
-        )
+        warnings.warn("Attempting to run cuBLAS, but there was no current CUDA context!", stacklevel=1)
         warnings.warn("the GPU is hot", stacklevel=1)
     assert [str(each.message) for each in told] == ["the GPU is hot"]

@@ -166,11 +166,7 @@ def change_figure(folder):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
-    [
-        (strip_outputs, "execution count None"),
-        (change_compared_cell, "FAILED"),
-    ],
+    ("spoil", "told"), [(strip_outputs, "execution count None"), (change_compared_cell, "FAILED")]
 )
 def test_the_check_finds_a_result_that_is_not_true(copied, tmp_path, spoil, told):
     assert told in spoil_and_check(copied, tmp_path, spoil, QUICK[0])

@@ -85,13 +85,9 @@ def test_a_degree_is_answered_between_its_controls(value, word, bound):
     [(0.9, 0.2, ""), (1.1, 0.2, "reaches above 100 %"), (0.9, 0.4, "control lies above it (0.40)")],
 )
 def test_a_card_says_where_the_upper_control_is_no_ceiling(high, control, said):
-    numbers = {
-        "gain": estimate(0.2, 0.1),
-        "control": estimate(control, 0.1),
-        "gain_room": estimate(0.23, 0.1),
-    }
-    lies_at = Estimate(0.7, 0.5, high, how="made", freedom=9)
-    found = answer_claim(degree(), {}, told(gain_degree=lies_at, **numbers))
+    numbers = told(gain=estimate(0.2, 0.1), control=estimate(control, 0.1), gain_room=estimate(0.23, 0.1))
+    numbers["throws"].metrics["gain_degree"] = Estimate(0.7, 0.5, high, how="made", freedom=9)
+    found = answer_claim(degree(), {}, numbers)
     assert said in found.sentence and ("no upper limit" in found.sentence) is bool(said)
 
 

@@ -57,11 +57,8 @@ def test_the_pairs_of_a_filter_are_its_own_pictures_and_projections_in_place(tex
     spans = [a["style"] for a in elements.of("span") if "--l" in a.get("style", "")]
     assert len(spans) == len(view.rows)
     assert spans[0] == "--l:43.75%;--t:43.75%", "unit (2, 2) begins at pixel 7 of 16"
-    sheets = (
-        ("face", "i", view.faces.pixels, (5, 4, 1, 0, 5)),
-        ("projection", "b", view.projections.maps, (2, 3, 0, 1, 4)),
-    )
-    for name, tag, pictures, order in sheets:
+    faces = "face", "i", view.faces.pixels, (5, 4, 1, 0, 5)
+    for name, tag, pictures, order in (faces, ("projection", "b", view.projections.maps, (2, 3, 0, 1, 4))):
         sheet, side = sheet_in(text, name)[..., 0].astype(int), pictures.shape[1]
         shown = [place(a["style"]) for a in elements.of(tag, name)]
         for (x, y), number in zip(shown, order, strict=True):
@@ -99,9 +96,8 @@ def test_without_faces_no_single_picture_is_in_the_fragment(text):
 def test_the_mean_face_of_fewer_than_five_people_is_not_shown(monkeypatch, subjects, hidden):
     view, tiles = toy_view(), []
     table = pd.DataFrame({"subject": subjects})
-    monkeypatch.setattr(
-        atlas, "sheet_of", lambda shown, quality: tiles.append(shown) or SimpleNamespace(style=str)
-    )
+    sheet = SimpleNamespace(style=str)
+    monkeypatch.setattr(atlas, "sheet_of", lambda shown, quality: tiles.append(shown) or sheet)
     monkeypatch.setattr(atlas, "mean_picture", lambda faces: np.arange(16, dtype=np.uint8).reshape(4, 4))
     faces = SimpleNamespace(table=table)
     atlas._sheets(replace(view, faces=faces), extremum_counts(view.responses), False, 70)
@@ -114,11 +110,8 @@ def test_the_fragment_requests_nothing_and_runs_no_script(text, tmp_path):
 
 
 def test_quality_goes_down_until_the_fragment_fits(text, monkeypatch):
-    tried = []
-    real = atlas.sheet_of
-    monkeypatch.setattr(
-        atlas, "sheet_of", lambda tiles, quality: tried.append(quality) or real(tiles, quality)
-    )
+    tried, real = [], atlas.sheet_of
+    monkeypatch.setattr(atlas, "sheet_of", lambda tiles, at: tried.append(at) or real(tiles, at))
     monkeypatch.setattr(atlas, "MOST_BYTES", len(text.encode()))
     assert filter_atlas(toy_view(), show_faces=True) == text and set(tried) == {70, 80, 100}
     monkeypatch.setattr(atlas, "MOST_BYTES", len(text.encode()) - 1)

@@ -11,6 +11,7 @@ from ferbook.estimate import Estimate
 from tests.book.deconvolution.toy_overlaps import BY_PERSON, rows
 from tests.fer_lib.look.toy_layer import toy_view
 from tests.fer_lib.look.toy_twins import SIDE, network, twins
+from tests.made import row_labels
 
 
 def texts(figure):
@@ -84,12 +85,11 @@ def test_the_strip_has_a_dot_per_network_and_a_mean_per_role(dots_of):
     )
     drawn = figures.networks_strip(same)
     axes = drawn.figure.get_axes()[0]
-    labels = [label.get_text() for label in axes.get_yticklabels()]
+    labels = row_labels(axes)
     assert labels == ["untrained", "trained on emotions", "trained on units"]
     assert len(drawn.data) == 3 * 3 and len(dots_of(axes, layer=0)) == 6
-    assert all(
-        f"{label} {value}" in drawn.caption for label, value in zip(labels, ("25", "30", "35"), strict=True)
-    )
+    values = zip(labels, ("25", "30", "35"), strict=True)
+    assert all(f"{label} {value}" in drawn.caption for label, value in values)
 
 
 def test_own_maps_are_drawn_between_the_edges_and_the_change():
@@ -99,7 +99,7 @@ def test_own_maps_are_drawn_between_the_edges_and_the_change():
         for number in range(2)
     )
     drawn = figures.localisation_dots(found)
-    labels = [label.get_text() for label in drawn.figure.get_axes()[0].get_yticklabels()]
+    labels = row_labels(drawn.figure.get_axes()[0])
     assert labels == ["noise", "edges in the field", "the filters' own maps", "the change itself"]
     assert "the filters' own maps 30.0 %" in drawn.alt and len(drawn.data) == 4 * 3
 
@@ -123,6 +123,6 @@ def test_a_cascade_goes_down_from_the_trained_network_and_other_networks_stand_b
     assert own["excess"].tolist() == [0.9, 0.5, 0.1, 0.4, 0.4]
     axes = drawn.figure.get_axes()[0]
     labels = ["trained", "+ conv2 random", "+ conv1 random", "untrained network", "retrained network"]
-    assert [label.get_text() for label in axes.get_yticklabels()] == labels
+    assert row_labels(axes) == labels
     told = "; ".join(f"{panel} maps deconvolution 0.10 and gradient 0.10" for panel in ("absolute", "signed"))
     assert told in drawn.caption and told in drawn.alt

@@ -55,10 +55,7 @@ def trained(seed):
 def roles():
     """Three networks of two roles, of more untrained ones as many, and the reader's."""
     p, shown = DeconvolutionParameters(untrained=5), twins()
-    stored = {
-        "emotions": [trained(seed) for seed in (1, 2, 3)],
-        "units": [trained(seed) for seed in (4, 5, 6)],
-    }
+    stored = {"emotions": [*map(trained, (1, 2, 3))], "units": [*map(trained, (4, 5, 6))]}
     return benchmarks_of(p, [trained(9), trained(10)], stored.get, shown, "")
 
 
@@ -144,10 +141,8 @@ def test_all_maps_of_the_degree_are_of_the_same_networks():
 
 
 def test_controls_that_are_none_are_refused_by_name():
-    for lifts, told in (
-        ({"change": -0.05}, ".*'the change'.*'edges'"),
-        ({"ours": 0.5}, "the degree.*'the change'.*'own maps'"),
-    ):
+    low, high = {"change": -0.05}, {"ours": 0.5}
+    for lifts, told in ((low, ".*'the change'.*'edges'"), (high, "the degree.*'the change'.*'own maps'")):
         metrics, faults = overlap_metrics(*with_controls(**lifts))
         assert "iou_degree" not in metrics and "iou_at_same_places_degree" in metrics
         assert re.search(f"iou: {told}", *faults)

@@ -6,6 +6,7 @@ import pytest
 
 from book.derl import figures
 from ferbook.estimate import Estimate
+from tests.made import row_labels
 
 
 def even(value: int, count: int = 2) -> np.ndarray:
@@ -71,12 +72,7 @@ def test_each_stand_in_has_a_dot_in_each_measure_it_has_a_value_in_and_the_truth
     figure, data, alt = drawn.figure, drawn.data, drawn.alt
     assert len(data) == 6, "without the PSNR of the truth"
     near, found = figure.get_axes()[:2]
-    assert [label.get_text() for label in near.get_yticklabels()] == [
-        "generated",
-        "input",
-        "further",
-        "true neutral",
-    ]
+    assert row_labels(near) == ["generated", "input", "further", "true neutral"]
     assert dots_of(near) == [(25.0, 0), (23.0, 1)]
     assert sorted((y, x) for x, y in dots_of(found)) == [(0, 0.5), (1, 0.8), (2, 0.1), (3, 1.0)]
     assert "PSNR (dB): generated 25.0 (24.0 to 26.0) and input 23.0 (22.0 to 24.0)" in alt
@@ -89,9 +85,8 @@ def test_maps_are_described_by_where_they_are_and_how_wide():
     alt, found = drawn.alt, drawn.data.set_index("layer")
     assert found.loc["pair4", ["row", "column"]].tolist() == pytest.approx([1.5 / 8, 6.5 / 8])
     assert found.loc["pair4", "spread"] == pytest.approx(1 / 64)
-    assert found.loc["pixels", ["row", "column", "spread"]].tolist() == pytest.approx(
-        [0.5, 0.5, 0.5], abs=0.02
-    )
+    spread = found.loc["pixels", ["row", "column", "spread"]].tolist()
+    assert spread == pytest.approx([0.5, 0.5, 0.5], abs=0.02)
     assert "4 × 4 1.6 %" in alt and "pixels 5" in alt
     data = figures.residue_grid(even(9, 1), {"pair4": 0 * point}, ["fear"]).data
     assert data["spread"].isna().all(), "a map of zeros is nowhere"

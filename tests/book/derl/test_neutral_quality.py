@@ -116,12 +116,8 @@ def test_every_candidate_is_asked_about_the_same_expressive_inputs():
     inputs, truth = given.tested.pixels[kept], given.truth[kept]
     parts = asked(given)
     mean = np.stack([neutral_quality.mean_face(given.train[1])] * 6)
-    pictures = {
-        GENERATED: generated_neutrals(Halved(), inputs),
-        INPUT: inputs,
-        neutral_quality.MEAN_NEUTRAL: mean,
-        OTHERS: inputs,
-    }
+    pictures = {GENERATED: generated_neutrals(Halved(), inputs), INPUT: inputs, OTHERS: inputs}
+    pictures[neutral_quality.MEAN_NEUTRAL] = mean
     for name, its in pictures.items():
         part = parts[name]
         assert part["picture"].tolist() == list(range(6)) and part["subject"].tolist() == list("aaabbc")
@@ -222,10 +218,8 @@ def test_the_gate_is_a_gain_a_share_and_a_difference_by_hand():
 )
 def test_the_gate_is_passed_by_whole_intervals_only(low, told):
     bounds = {"psnr_gain": 1.1, "neutral_called": 0.86, "identity_kept": -0.04} | low
-    gate = {
-        n: Estimate(9, own, 10) if own is not None else Estimate(9, why="one person")
-        for n, own in bounds.items()
-    }
+    unknown = Estimate(9, why="one person")
+    gate = {n: unknown if own is None else Estimate(9, own, 10) for n, own in bounds.items()}
     assert re.search(told, neutral_quality.gate_text(gate))
     assert "does not pass" in neutral_quality.gate_text({}), "nothing was measured"
 

@@ -44,17 +44,13 @@ def test_equals_a_plain_loop_that_is_written_down_once_more(pairs):
     recipe = replace(TINY, ema=0.0)
     torch.manual_seed(7)
     learner = gan_learner(*pairs, recipe, valid=pairs, precision="fp32", seed=5)
-    generator, discriminator = (
-        copy.deepcopy(network).train() for network in (learner.model, learner.adversary.discriminator)
-    )
-    start = [copy.deepcopy(network.state_dict()) for network in (generator, discriminator)]
+    trained = learner.model, learner.adversary.discriminator
+    both = generator, discriminator = [copy.deepcopy(network).train() for network in trained]
+    start = [copy.deepcopy(network.state_dict()) for network in both]
     batches = copy.deepcopy(learner.dls.train)
     learner.fit(recipe.epochs, recipe.lr, wd=0.0, reset_opt=True)
 
-    players = [
-        torch.optim.Adam(network.parameters(), recipe.lr, recipe.betas)
-        for network in (generator, discriminator)
-    ]
+    players = [torch.optim.Adam(network.parameters(), recipe.lr, recipe.betas) for network in both]
     hinge, rows = nn.HingeEmbeddingLoss(margin=1.0), []
     for _ in range(recipe.epochs):
         seen = []
@@ -75,19 +71,15 @@ def test_equals_a_plain_loop_that_is_written_down_once_more(pairs):
             right = (real > 0).float().mean(), (fake < 0).float().mean()
             seen.append([v.item() for v in (adversarial + 100 * l1, adversarial, l1, loss, *right)])
         rows.append(np.mean(seen, axis=0))
-    for mine, theirs, first in (
-        (learner.model, generator, start[0]),
-        (learner.adversary.discriminator, discriminator, start[1]),
-    ):
+    for mine, theirs, first in zip(trained, both, start, strict=True):
         for name, value in theirs.named_parameters():
             # Adam makes a step of a gradient that is but a rounding error, so single weights may differ.
             moved = (value - first[name]).abs().mean()
             assert (mine.get_parameter(name) - value).abs().mean() < 0.05 * moved, name
     found = [[row[name] for name in stage_one.TERMS] for row in learner.gan_curve.rows]
     assert np.allclose(found, rows, rtol=2e-3, atol=2e-3)
-    assert learner.gan_curve.rows[-1]["valid_l1"] == pytest.approx(
-        distance(generator.eval(), pairs), rel=1e-3
-    )
+    far = distance(generator.eval(), pairs)
+    assert learner.gan_curve.rows[-1]["valid_l1"] == pytest.approx(far, rel=1e-3)
 
 
 def test_it_learns_to_take_the_bar_off(pairs):
@@ -176,9 +168,7 @@ def test_a_shuffled_pass_shows_every_pair_once_and_keeps_it_together(marked_pair
     loader = PairBatches(*marked_pairs, 4, shuffle=True, seed=1)
     shown = []
     for inputs, targets in loader:
-        assert inputs.shape == targets.shape
-        assert inputs.shape[1:] == (1, 4, 4)
-        assert inputs.dtype == torch.float32
+        assert inputs.shape == targets.shape == (len(inputs), 1, 4, 4) and inputs.dtype == torch.float32
         assert numbers(targets) == [2 * number for number in numbers(inputs)]
         shown += numbers(inputs)
     assert sorted(shown) == list(range(1, 12)) and shown != sorted(shown)
@@ -191,8 +181,7 @@ def test_a_pair_is_mirrored_together_or_not_at_all(marked_pairs):
         inputs, targets = next(iter(loader))
         for column in (0, 3):
             assert numbers(targets, column) == [2 * number for number in numbers(inputs, column)]
-        assert all(
-            (left > 0) != (right > 0) for left, right in zip(numbers(inputs), numbers(inputs, 3), strict=True)
-        )
+        both = zip(numbers(inputs), numbers(inputs, 3), strict=True)
+        assert all((left > 0) != (right > 0) for left, right in both)
         sides |= {number > 0 for number in numbers(inputs)}
     assert sides == {True, False}

@@ -67,9 +67,8 @@ def test_residues_are_those_that_the_frozen_generator_gives_picture_by_picture(g
         for view, picture in ((0, 0), (0, 7), (1, 33), (1, 59)):
             one = views[view, picture][None].float() / 255
             for name, residue in generator.residues(one).items():
-                torch.testing.assert_close(
-                    found[name][view, picture].float(), residue[0], atol=2e-3, rtol=2e-3
-                )
+                own = found[name][view, picture].float()
+                torch.testing.assert_close(own, residue[0], atol=2e-3, rtol=2e-3)
             torch.testing.assert_close(made[view, picture].float(), generator(one)[0], atol=1e-3, rtol=0)
 
 
@@ -136,9 +135,8 @@ def trained(generator, inputs, labels, *, seed=0, recipe=RECIPE, train=None, val
     rows = np.arange(60)
     train = rows[:30] if train is None else train
     valid = rows[30:46] if valid is None else valid
-    training = stage_two.train_residue_classifier(
-        inputs, labels, train, valid, model, recipe=recipe, precision=FP32, seed=seed
-    )
+    how = {"recipe": recipe, "precision": FP32, "seed": seed}
+    training = stage_two.train_residue_classifier(inputs, labels, train, valid, model, **how)
     return model, training
 
 

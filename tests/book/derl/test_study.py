@@ -3,6 +3,7 @@ says.
 """
 
 import weakref
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -64,11 +65,8 @@ def run(posed, protocol, generators, fold=0, conditions=(), seed=0):
 
 def test_every_condition_answers_every_tested_picture_once_per_seed(posed, protocol, generators, classes):
     weights = {name: g.state_dict()["decoder.up8.conv.weight"].clone() for name, g in generators.items()}
-    studies = [
-        run(posed, protocol, generators, fold, conditions=CONTEST_CONDITIONS, seed=seed)
-        for seed in (4, 3)
-        for fold in (0, 1)
-    ]
+    places = product((4, 3), (0, 1))
+    studies = [run(posed, protocol, generators, fold, CONTEST_CONDITIONS, seed) for seed, fold in places]
     study = joined(studies)
     names = [name for name in CONTEST_CONDITIONS if name != "single_pairs"]
     names[1:1] = PAIRS
@@ -244,8 +242,5 @@ def test_settled_statistics_are_those_of_the_pictures_and_the_weights_stay(faces
     norm = generator.encoder.down4.norm
     torch.testing.assert_close(norm.running_mean, maps.mean(dim=(0, 2, 3)), atol=1e-6, rtol=1e-4)
     torch.testing.assert_close(norm.running_var, maps.var(dim=(0, 2, 3)), atol=1e-8, rtol=1e-3)
-    settled = {
-        n: v.float().std().item()
-        for n, v in residues_of(generator, picture_views(faces.pixels, RECIPE)).items()
-    }
-    assert min(settled.values()) > 0.2
+    residues = residues_of(generator, picture_views(faces.pixels, RECIPE))
+    assert min(maps.float().std().item() for maps in residues.values()) > 0.2

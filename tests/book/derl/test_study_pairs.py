@@ -177,9 +177,8 @@ def test_null_generators_never_saw_the_persons_own_neutral_face(monkeypatch):
 
 
 def test_the_generators_metrics_are_those_of_their_last_epochs():
-    curve = pd.DataFrame(
-        {"real_accuracy": [0.5, 0.8], "fake_accuracy": [0.5, 0.6], "valid_l1": [0.2, 0.1], "epoch": [1, 2]}
-    )
+    curve = pd.DataFrame({"real_accuracy": [0.5, 0.8], "fake_accuracy": [0.5, 0.6], "epoch": [1, 2]})
+    curve["valid_l1"] = [0.2, 0.1]
     splits = splits_of(posed("staged", 3))
     found = stage_one.gan_metrics([curve, curve.assign(valid_l1=0.2)], splits)
     assert found["generator_l1"].value == pytest.approx(0.15 * 255)

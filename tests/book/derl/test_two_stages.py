@@ -39,9 +39,8 @@ def faces() -> FaceSet:
 @pytest.fixture
 def protocol() -> Protocol:
     rows = np.arange(24)
-    return Protocol(
-        "", CLASSES, (Fold(rows[8:], rows[4:8], rows[:4]), Fold(rows[:16], rows[16:20], rows[20:])), ""
-    )
+    folds = Fold(rows[8:], rows[4:8], rows[:4]), Fold(rows[:16], rows[16:20], rows[20:])
+    return Protocol("", CLASSES, folds, "")
 
 
 @pytest.fixture
@@ -80,13 +79,11 @@ def test_a_training_is_read_as_it_was_trained(population, parameters, faces, pro
     assert now.read == {} and "2 trainings of the generator, each tested in 2 folds" in now.about
     assert read.first.seed == now.first.seed == 0 and len(read.curves) == len(now.curves) == 2
     for mine, other in zip(read.curves, now.curves, strict=True):
-        pd.testing.assert_frame_equal(
-            mine.drop(columns="seconds"), other.drop(columns="seconds"), rtol=1e-4, check_dtype=False
-        )
+        curves = [curve.drop(columns="seconds") for curve in (mine, other)]
+        pd.testing.assert_frame_equal(*curves, rtol=1e-4, check_dtype=False)
     for name in ("trained", "untrained", "shuffled"):
-        for one, another in zip(
-            read.first.generators[name].parameters(), now.first.generators[name].parameters(), strict=True
-        ):
+        both = (stages.first.generators[name].parameters() for stages in (read, now))
+        for one, another in zip(*both, strict=True):
             assert (one - another).abs().max() <= another.abs().max() / 250, name
     columns = ["condition", "seed", "fold", "parameters", "frozen"]
     pd.testing.assert_frame_equal(read.compared.trainings[columns], now.compared.trainings[columns])

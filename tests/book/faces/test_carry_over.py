@@ -29,9 +29,7 @@ def family(name: str, seed: int, *, coded: bool = True, flipped: bool = False) -
     return made_faces(pixels, name, **known, **units)
 
 
-@pytest.mark.parametrize(
-    ("other", "far"), [("a-x", SAME_FAMILY), ("b-x", SHAPES), ("a-y", BUILD), ("b-y", BOTH)]
-)
+@pytest.mark.parametrize("other, far", [("a-x", SAME_FAMILY), ("b-x", SHAPES), ("a-y", BUILD), ("b-y", BOTH)])
 def test_how_far_a_family_is_from_another(other, far):
     assert carry_over.family_distance("a-x", other) == far
 

@@ -119,9 +119,8 @@ def moved(picture: np.ndarray, right: float, down: float, inside: np.ndarray | N
     """``picture`` with what lies ``inside`` (all of it) moved by so many pixels."""
     rows, columns = np.indices(picture.shape, dtype=np.float32)
     share = np.ones_like(picture) if inside is None else inside.astype(np.float32)
-    return cv2.remap(
-        picture, columns - right * share, rows - down * share, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
-    )
+    places = columns - right * share, rows - down * share
+    return cv2.remap(picture, *places, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
 
 
 def grey(*pictures: np.ndarray) -> np.ndarray:
@@ -166,9 +165,8 @@ def test_features_go_from_the_onset_to_the_apex():
     first = texture()
     right, down = moved(first, 1.5, 0, corner()), moved(first, 0, 1.5, corner())
     for apex, expected in ((1, (1.5, 0)), (2, (0, 1.5))):
-        features = descriptors.flow_features(
-            made_clips([grey(first, right, down, first)], apex=apex), np.array([apex])
-        )
+        clips = made_clips([grey(first, right, down, first)], apex=apex)
+        features = descriptors.flow_features(clips, np.array([apex]))
         assert features.shape == (1, 108) and features.dtype == np.float32
         inside, outside = features.reshape(6, 6, 3)[4, 4], features.reshape(6, 6, 3)[1, 1]
         np.testing.assert_allclose(inside[:2], expected, atol=0.2)
@@ -180,9 +178,8 @@ def test_cells_are_means_over_their_pixels(cells):
     first = texture()
     second = moved(first, 1.5, 1, corner())
     flow = displacements(grey(first), grey(second))[0]
-    found = descriptors.flow_features(made_clips([grey(first, second, first)]), np.array([1]), cells).reshape(
-        cells, cells, 3
-    )
+    clips = made_clips([grey(first, second, first)])
+    found = descriptors.flow_features(clips, np.array([1]), cells).reshape(cells, cells, 3)
     edges = [number * SIDE // cells for number in range(cells + 1)]
     for i in range(cells):
         for j in range(cells):

@@ -9,7 +9,7 @@ from book.micro_expressions.apex import METHODS
 from book.micro_expressions.order import GAINS
 from face_sets.faceset import FaceSet
 from ferbook.estimate import Estimate
-from tests.made import even_pictures, made_faces
+from tests.made import even_pictures, made_faces, row_labels
 
 
 def contest():
@@ -28,12 +28,7 @@ def test_each_contender_is_a_row_and_the_alt_text_says_who_is_told_apart(dots_of
     figure, alt = drawn.figure, drawn.alt
     assert len(drawn.data) == 4
     scores, gaps = figure.get_axes()
-    assert [label.get_text() for label in scores.get_yticklabels()] == [
-        "LSTM",
-        "shuffled",
-        "flow",
-        "commonest",
-    ]
+    assert row_labels(scores) == ["LSTM", "shuffled", "flow", "commonest"]
     assert [x for x, _ in dots_of(gaps)] == [2.0, -10.0, 39.0], "the first is not ahead of itself"
     # Rows whose kind differs are parted: three times here.
     unmarked = [set(line.get_ydata()) for line in scores.get_lines() if line.get_marker() == "None"]
@@ -51,7 +46,7 @@ def test_missing_the_apex_is_a_row_per_method():
     means = dict(zip(METHODS, (6.0, 9.0, 8.0, 5.0, 20.0), strict=True))
     missed = {f"spotting_{name}": Estimate(mean, mean - 1, mean + 1, n=246) for name, mean in means.items()}
     drawn = figures.spotting_dots(missed)
-    labels = [label.get_text() for label in drawn.figure.get_axes()[0].get_yticklabels()]
+    labels = row_labels(drawn.figure.get_axes()[0])
     assert labels == list(METHODS.values()) and drawn.data["mean"].tolist() == list(means.values())
     assert "middle of the clip, 5.0 camera frames" in drawn.caption
 

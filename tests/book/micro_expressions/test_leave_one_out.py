@@ -116,10 +116,8 @@ def test_each_fold_takes_the_size_with_the_lowest_validation_loss(clips, folds, 
     for row in study.table.itertuples():
         best = min((2, 6), key=lambda hidden, at=(row.fold, row.training): least[hidden][at])
         assert row.hidden == best
-        tested = folds[row.fold][2]
-        np.testing.assert_array_equal(
-            study.probabilities[row.training, tested], alone[best].probabilities[row.training, tested]
-        )
+        own, other = (s.probabilities[row.training, folds[row.fold][2]] for s in (study, alone[best]))
+        np.testing.assert_array_equal(own, other)
 
 
 def test_the_features_of_a_fold_are_components_of_its_training_clips(clips, folds):

@@ -73,12 +73,8 @@ def test_answers_are_those_of_a_scikit_learn_pipeline():
         for strength in strengths:
             machine = SVC(C=strength / features.shape[1], kernel="linear", class_weight="balanced")
             pipeline = make_pipeline(StandardScaler(), machine).fit(features[train], labels[train])
-            recalls = recall_score(
-                labels[valid],
-                pipeline.predict(features[valid]),
-                labels=np.unique(labels[valid]),
-                average=None,
-            )
+            given, classes = labels[valid], np.unique(labels[valid])
+            recalls = recall_score(given, pipeline.predict(features[valid]), labels=classes, average=None)
             scores.append(recalls.mean())
             said.append(pipeline.predict(features[test]))
         best = int(np.argmax(scores))
@@ -187,9 +183,8 @@ def clips_of_length(frames=3):
     pixels = generator.integers(90, 130, (10, frames, 16, 16), dtype=np.uint8)
     pixels[::2, 1] += 60
     pixels[1::2, 1] -= 60
-    return made_clips(
-        list(pixels), subject=np.repeat([f"s{k}" for k in range(5)], 2), sequence=emotions, emotion=emotions
-    )
+    people = np.repeat([f"s{k}" for k in range(5)], 2)
+    return made_clips(list(pixels), subject=people, sequence=emotions, emotion=emotions)
 
 
 def features_for(clips, size=4):
@@ -211,9 +206,8 @@ def test_baselines_answer_by_what_they_are_named_for():
     moved = features[np.arange(len(clips)), clips.apex_at] - features[:, 0]
     by_hand = {"apex": moved, "spotted": moved, "mean": moved / clips.lengths[:, None]}
     for name, own in by_hand.items():
-        np.testing.assert_array_equal(
-            found[f"{name}_features"].probabilities, linear_answers(own, task).probabilities
-        )
+        answered = found[f"{name}_features"].probabilities
+        np.testing.assert_array_equal(answered, linear_answers(own, task).probabilities)
     right = found["spotted_features"].probabilities[0].argmax(axis=1) == clips.labels(TWO)
     assert right.all(), "the apex tells the classes apart"
 

@@ -38,12 +38,8 @@ def toy_study():
     """Two people, two seeds, three epochs: validation takes epoch 1, the person tested would take 2 or 3."""
     rows = [(fold, f"p{fold}", seed, 1) for fold in range(2) for seed in range(2)]
     table = pd.DataFrame(rows, columns=["fold", "subject", "training", "best_epoch"]).assign(absent="")
-    accuracy = {
-        (0, 0): (0.5, 0.9, 0.9),
-        (0, 1): (0.5, 0.5, 0.7),
-        (1, 0): (0.8, 0.2, 0.1),
-        (1, 1): (0.6, 0.6, 1.0),
-    }
+    accuracy = {(0, 0): (0.5, 0.9, 0.9), (0, 1): (0.5, 0.5, 0.7), (1, 0): (0.8, 0.2, 0.1)}
+    accuracy[1, 1] = (0.6, 0.6, 1.0)
     curves = pd.DataFrame(
         [
             {"fold": fold, "training": seed, "epoch": epoch, "test_accuracy": value}
@@ -62,9 +58,8 @@ def test_the_person_tested_would_choose_another_epoch():
 
 
 def test_what_could_give_a_test_away_is_counted():
-    leaks = pd.DataFrame(
-        {"tested_subjects": [0, 1], "validated_subjects": [0, 0], "tested_copies": [2, 3], "fold": [0, 1]}
-    )
+    leaks = pd.DataFrame({"tested_subjects": [0, 1], "validated_subjects": 0, "tested_copies": [2, 3]})
+    leaks["fold"] = [0, 1]
     found = clip_study.leak_summary(leaks, toy_study(), Shared(("lab_1", "lab_2"), None, "")).data["found"]
     assert found.tolist() == [1, 0, 5, 2, pd.NA, 0]
     counted = clip_counts(toy_study(), PEOPLE)

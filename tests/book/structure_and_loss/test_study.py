@@ -21,7 +21,7 @@ from fer_lib.train.study import Study
 from ferbook.book import chapters
 from ferbook.errors import DataError
 from ferbook.estimate import Estimate
-from tests.made import made_faces
+from tests.made import made_faces, row_labels
 
 CLASSES = ("neutral", "anger", "happiness")
 N = 300
@@ -319,7 +319,7 @@ def test_the_figure_shows_accuracies_single_trainings_and_differences(faces, wel
 def test_what_belongs_to_one_structure_stands_together(faces):
     apart = [("vgg", "label_smoothing"), ("residual", "label_smoothing"), ("vgg", "cross_entropy")]
     found = compared(faces, dict.fromkeys(apart, (0.6, 0.7)), 2)
-    rows = [row.get_text() for row in figures.differences(found).figure.axes[0].get_yticklabels()]
+    rows = row_labels(figures.differences(found).figure.axes[0])
     assert rows == ["VGG", "label smoothing", "cross-entropy", "residual", "label smoothing"]
 
 

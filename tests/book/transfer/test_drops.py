@@ -58,9 +58,8 @@ def cells_of(found):
 
 def mean_recall(study, source, target, rows=slice(None)):
     labels = study.sets.faces[target].labels(TWO)[rows]
-    right = [
-        one.argmax(1)[rows] == labels for key, one in study.answers.items() if key[::2] == (source, target)
-    ]
+    answers = [own for key, own in study.answers.items() if key[::2] == (source, target)]
+    right = [own.argmax(1)[rows] == labels for own in answers]
     return np.array([np.mean([own[labels == c].mean() for c in (0, 1)]) for own in right])
 
 
@@ -124,10 +123,8 @@ def test_claims_about_every_pair_are_seldom_wrong_where_the_lowest_value_alone_o
     wide, narrow = np.array([0.3, *[0.02] * 11]), np.full(12, 0.02)
     rates = {}
     # One uncertain pair lies below a half, so that *yes* is wrong; all lie above .1, so that *no* is wrong.
-    for name, truth, errors in (
-        ("yes", np.array([0.45, *[0.6] * 11]), wide),
-        ("no", np.full(12, 0.101), narrow),
-    ):
+    low = np.array([0.45, *[0.6] * 11])
+    for name, truth, errors in (("yes", low, wide), ("no", np.full(12, 0.101), narrow)):
         wrong = []
         for _ in range(studies):
             pairs = [pair(*each) for each in zip(generator.normal(truth, errors), errors, strict=True)]

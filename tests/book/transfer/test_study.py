@@ -2,6 +2,7 @@
 network was trained on.
 """
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -46,11 +47,8 @@ def stripes(name, seed, emotions=("neutral", "happiness", "fear")):
 
 
 def three_sets() -> dict[str, FaceSet]:
-    return {
-        "a": stripes("a", 1),
-        "b": stripes("b", 2),
-        "c": stripes("c", 3, ("neutral", "happiness", "sadness")),
-    }
+    sets = {name: stripes(name, seed) for name, seed in (("a", 1), ("b", 2))}
+    return sets | {"c": stripes("c", 3, ("neutral", "happiness", "sadness"))}
 
 
 @pytest.fixture
@@ -60,12 +58,10 @@ def sets() -> dict[str, FaceSet]:
 
 @pytest.fixture(scope="module", autouse=True)
 def narrow_networks():
-    build = train_study.build_network
+    narrow = partial(train_study.build_network, widths=(4, 4, 4))
     with pytest.MonkeyPatch.context() as patch:
         for module in (transfer_study, train_study):
-            patch.setattr(
-                module, "build_network", lambda *given, **options: build(*given, widths=(4, 4, 4), **options)
-            )
+            patch.setattr(module, "build_network", narrow)
         yield
 
 
@@ -154,9 +150,8 @@ def population(name, classes=("fear", "neutral", "happiness"), **fields) -> list
     """Two networks that learned the first fold of ``name``."""
     known = {"network": "residual", "options": {}, "recipe": RECIPE, "precision": Precision("fp32", False)}
     record = TrainingRecord(seed=0, classes=classes, fold=0, faces=FaceRequest(name, **fields), **known)
-    return [
-        TrainedNetwork(f"{name} {k}", build_network("residual", len(classes), 16), record) for k in range(2)
-    ]
+    models = [build_network("residual", len(classes), 16) for _ in range(2)]
+    return [TrainedNetwork(f"{name} {k}", model, record) for k, model in enumerate(models)]
 
 
 def test_a_stored_network_is_restricted_to_the_common_classes_in_their_order():

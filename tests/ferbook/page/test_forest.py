@@ -14,6 +14,7 @@ from ferbook.estimate import Estimate
 from ferbook.page import forest as module
 from ferbook.page.forest import Axis, forest
 from ferbook.page.style import BLUE, VERMILION, FigureError
+from tests.made import row_labels
 
 
 def rows(**columns):
@@ -41,7 +42,7 @@ def test_a_dot_and_an_interval_for_each_row():
     drawn_intervals = [segment.tolist() for segment in interval.get_segments()]
     assert [[0.25, 0], [0.625, 0]] in drawn_intervals
     assert not [x for segment in drawn_intervals for x, y in segment if y == 1 and np.isfinite(x)], "none"
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    assert row_labels(axes) == ["a", "b"]
     assert drawn.alt == "Dots. a 50.0 % (25.0 to 62.5) and b 75.0 %."
     assert list(drawn.data.columns) == ["label", "value", "low", "high", "main"]
 
@@ -102,17 +103,14 @@ def test_a_title_stays_within_its_panel():
 def test_panels_of_other_rows_have_labels_of_their_own():
     apart = pd.concat([rows(panel="left"), rows(panel="right", label=["c", "d"])])
     left, right = forest(apart, measured="of", alt="Dots.", caption="Dots.").figure.axes
-    assert [[label.get_text() for label in axes.get_yticklabels()] for axes in (left, right)] == [
-        ["a", "b"],
-        ["c", "d"],
-    ]
+    assert [row_labels(axes) for axes in (left, right)] == [["a", "b"], ["c", "d"]]
 
 
 def test_series_share_a_row_and_groups_have_a_heading():
     four = pd.concat([rows(series="one", group="G"), rows(series="two", group="G", value=[0.1, 0.2])])
     drawn = forest(four, measured="of", alt="Dots.", caption="Dots.")
     (axes,) = drawn.figure.axes
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["G", "a", "b"]
+    assert row_labels(axes) == ["G", "a", "b"]
     assert [place for _, place in dots(axes)] == pytest.approx([0.83, 1.83, 1.17, 2.17])
     assert len(set(colours(axes))) == 2
     assert [text.get_text() for text in drawn.figure.legends[0].get_texts()] == ["one", "two"]

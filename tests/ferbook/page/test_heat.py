@@ -9,6 +9,7 @@ import pytest
 from ferbook.page import heat as module
 from ferbook.page.heat import heat
 from ferbook.page.style import FigureError
+from tests.made import row_labels
 
 CELLS = pd.DataFrame(
     {
@@ -29,7 +30,7 @@ def drawn(cells, **given):
 def test_cells_stand_in_the_order_given_with_their_texts_and_shades():
     made = drawn(CELLS, row_names={"x": "x (7)"})
     axes = made.figure.axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["x (7)", "b"]
+    assert row_labels(axes) == ["x (7)", "b"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["z", "a"]
     places = {text.get_position(): text.get_text() for text in axes.texts}
     assert places == {(0.5, 0.5): "10", (1.5, 0.5): "90", (1.5, 1.5): "50", (0.5, 1.5): "–"}
