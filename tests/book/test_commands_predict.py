@@ -13,10 +13,10 @@ from ferbook import paths
 from ferbook.store import make_current, open_run, write_json
 from synthetic_faces.versions import versioned
 
+SEEN = [("lab", "lab/1"), ("wild/77", "wild/77"), (versioned("lab"), ""), ("fer2013", "")]
 
-@pytest.mark.parametrize(
-    ("faces", "told"), [("lab", "lab/1"), ("wild/77", "wild/77"), (versioned("lab"), ""), ("fer2013", "")]
-)
+
+@pytest.mark.parametrize(("faces", "told"), SEEN)
 def test_a_network_of_another_version_of_the_faces_is_told(faces, told, tmp_path, monkeypatch, command):
     (tmp_path / "weights.json").touch()
     result = SimpleNamespace(folder=tmp_path, require_whole=lambda: None)
@@ -27,12 +27,8 @@ def test_a_network_of_another_version_of_the_faces_is_told(faces, told, tmp_path
     monkeypatch.setattr(predict, "predict_pictures", lambda *_, **__: prediction)
     code, out, err = command("predict", "a.png", "--run", "old", "--json")
     assert code == 0 and f'"faces": "{faces}"' in out
-    line = (
-        f"the network was trained on {told}, while this checkout makes {versioned(told.partition('/')[0])}"
-        if told
-        else ""
-    )
-    assert line in err and bool(line) == bool(err)
+    made = versioned(faces.partition("/")[0]) if told else ""
+    assert f"the network was trained on {told}, while this checkout makes {made}" in err if told else not err
 
 
 def test_a_network_that_differs_from_its_digest_is_not_asked(tmp_path, monkeypatch, command):

@@ -73,9 +73,8 @@ def test_few_false_alarms_over_a_hundred_faultless_detectors():
 def test_an_output_of_a_known_scale_that_nothing_moves_is_silent_and_joins_no_fault():
     outputs = detector()
     random = np.random.default_rng(3)
-    bent = (
-        1e-4 * shown("AU12") + 1e-3 * (TRUTH["condition"] == "dark skin") + 1e-6 * random.random(len(TRUTH))
-    )
+    dark = TRUTH["condition"] == "dark skin"
+    bent = 1e-4 * shown("AU12") + 1e-3 * dark + 1e-6 * random.random(len(TRUTH))
     for k in range(3, 10):
         outputs[k] = replace(outputs[k], found=np.asarray(bent))
     audit = audited(outputs)
@@ -116,11 +115,8 @@ class TestPlanted:
         outputs = detector(seed)
         outputs[8] = replace(outputs[8], found=detector(seed, ("AU18",))[0].found)
         audit = audited(outputs)
-        named = [each for each in audit.verdicts if each.word != "responds to its unit"]
-        assert [(each.output, each.word, each.about) for each in named] == [
-            ("AU12", "responds to another", "AU18")
-        ]
-        assert audit.faults == ()
+        (named,) = alarms(audit)
+        assert (named.output, named.word, named.about) == ("AU12", "responds to another", "AU18")
 
     def test_saturation(self, seed):
         outputs = detector(seed)
@@ -153,11 +149,8 @@ class TestPlanted:
         outputs[2] = replace(outputs[2], found=1 - outputs[2].found)
         outputs[4] = replace(outputs[4], found=np.full(len(TRUTH), 0.3))
         found = words(audited(outputs))
-        assert {o: word for o, word in found.items() if word != "responds to its unit"} == {
-            "AU1": "deaf",
-            "AU4": "reversed",
-            "AU6": "says one value",
-        }
+        odd = {output: word for output, word in found.items() if word != "responds to its unit"}
+        assert odd == {"AU1": "deaf", "AU4": "reversed", "AU6": "says one value"}
 
     def test_conditions(self, seed):
         turned, dark = (TRUTH["condition"].eq(each) for each in ("turned to the left", "dark skin"))

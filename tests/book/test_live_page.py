@@ -56,9 +56,7 @@ def test_a_network_in_five_bits_is_near_the_one_that_was_drawn(model):
 def test_without_the_reference_the_page_says_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "runs_dir", lambda: tmp_path)
     told = live_page.live({})
-    assert told.startswith(
-        "The network of the reference, which computes here, is not stored: there is no run"
-    )
+    assert told.startswith("The network of the reference, which computes here, is not stored: there is no")
     assert "<" not in told and "\n" not in told
 
 

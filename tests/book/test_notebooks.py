@@ -147,13 +147,8 @@ def fold_faults(notebook):
 
 
 def faults(notebook):
-    return [
-        *opening_faults(notebook.cells),
-        *prose_faults(notebook),
-        *code_faults(notebook),
-        *lost_outputs(notebook),
-        *fold_faults(notebook),
-    ]
+    of_page = (prose_faults, code_faults, lost_outputs, fold_faults)
+    return [*opening_faults(notebook.cells), *(told for find in of_page for told in find(notebook))]
 
 
 @every_chapter
@@ -191,9 +186,8 @@ def require_figures():
     """Raises BookError where a page refers to a figure that no chapter draws."""
     figures = Figures()
     for name, chapter in chapters().items():
-        prose = "\n".join(
-            c.source for c in read_notebook(chapter.notebook).cells if c.cell_type == "markdown"
-        )
+        cells = read_notebook(chapter.notebook).cells
+        prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
         figures.placed(prose, f"book/{name}/{name}")
         named = {each.removeprefix(f"{name}.") for each in re.findall(r"\{figure\}`([\w.]+)`", prose)}
         assert figures.numbers[name].keys() <= named, f"{name} never refers to a figure that it draws"

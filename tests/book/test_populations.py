@@ -188,9 +188,7 @@ def test_a_training_that_diverges_is_counted_and_named(monkeypatch):
     assert TINY.members[0].fault() == "of another recipe" and not TINY.failed()
 
 
-@pytest.mark.parametrize(
-    "fault", [RenderError("ended"), OSError(28, "No space"), torch.OutOfMemoryError("no room")]
-)
+@pytest.mark.parametrize("fault", [RenderError("ended"), OSError(28, "full"), torch.OutOfMemoryError("full")])
 def test_one_network_that_fails_is_named_and_the_others_are_trained(monkeypatch, capsys, fault):
     def train(member, **_):
         if member.seed == 0:

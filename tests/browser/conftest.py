@@ -84,9 +84,8 @@ def open_page(chromium, site) -> Callable:
 
     def opened(page: str, width: int = WIDE, scheme: str = "light"):
         if (width, scheme) not in contexts:
-            contexts[width, scheme] = chromium.new_context(
-                offline=True, viewport={"width": width, "height": 900}, color_scheme=scheme
-            )
+            looks = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+            contexts[width, scheme] = chromium.new_context(offline=True, **looks)
         tab, seen = contexts[width, scheme].new_page(), Seen()
         tab.on("console", lambda said: seen.faults.append(said.text) if said.type == "error" else None)
         tab.on("pageerror", lambda fault: seen.faults.append(str(fault)))

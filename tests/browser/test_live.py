@@ -76,9 +76,8 @@ def opened_at(chromium, bare):
     contexts, faults, asked = [], [], []
 
     def open_page(width=WIDE, **options):
-        contexts.append(
-            chromium.new_context(offline=True, viewport={"width": width, "height": 900}, **options)
-        )
+        options |= {"offline": True, "viewport": {"width": width, "height": 900}}
+        contexts.append(chromium.new_context(**options))
         contexts[-1].set_default_timeout(120_000)
         tab = contexts[-1].new_page()
         tab.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)

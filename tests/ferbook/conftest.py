@@ -143,10 +143,8 @@ def finish_derl(tmp_path, monkeypatch):
         noted = {"figures": {"ablation": {}}, "seconds": 1.0, "commit": "abc"} | dict(record)
         write_json(staged / "record.json", noted)
         run.folder.mkdir(parents=True)
-        run.result("derl").commit(
-            staged, {"parameters": asked.of_chapter(chapters()["derl"]).model_dump(), "upstream": {}}
-        )
         models = {each: asked.of_chapter(chapter) for each, chapter in chapters().items()}
+        run.result("derl").commit(staged, {"parameters": models["derl"].model_dump(), "upstream": {}})
         write_record(run, asked, models)
         return run
 

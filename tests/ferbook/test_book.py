@@ -64,6 +64,10 @@ def without_declaration(place):
     (place / "book" / "odd" / "chapter.py").unlink()
 
 
+def writing(**declared):
+    return lambda place: write(place, "odd", **declared)
+
+
 def declares(text):
     def spoil(place):
         write(place, "odd")
@@ -76,23 +80,11 @@ def declares(text):
     ("spoil", "told"),
     [
         (without_declaration, r"book/odd/chapter\.py is missing; write it"),
-        (lambda place: write(place, "odd", notebook=False), r"book/odd/odd\.ipynb is missing"),
-        (
-            lambda place: write(place, "odd", ["thorws"]),
-            r"book/odd/chapter\.py: no chapter 'thorws'.*did you mean 'throws'",
-        ),
-        (
-            lambda place: write(place, "odd", ["odd"]),
-            r"book/odd/chapter\.py: upstream goes in a circle, odd → odd; take",
-        ),
-        (
-            lambda place: write(place, "odd", profiles={"smok": {}}),
-            r"book/odd/chapter\.py: no profile 'smok'.*'smoke'",
-        ),
-        (
-            lambda place: write(place, "odd", profiles={"smoke": {"x": 1}}),
-            r"'smoke' sets 'x', which the model has not",
-        ),
+        (writing(notebook=False), r"book/odd/odd\.ipynb is missing"),
+        (writing(upstream=["thorws"]), r"book/odd/chapter\.py: no chapter 'thorws'.*did you mean 'throws'"),
+        (writing(upstream=["odd"]), r"book/odd/chapter\.py: upstream goes in a circle, odd → odd; take"),
+        (writing(profiles={"smok": {}}), r"book/odd/chapter\.py: no profile 'smok'.*'smoke'"),
+        (writing(profiles={"smoke": {"x": 1}}), r"'smoke' sets 'x', which the model has not"),
         (declares("x = ("), r"book/odd/chapter\.py, line 1: SyntaxError"),
         *(
             (declares(MODEL.format(kind)), r"book/odd/chapter\.py: limit is of type .*, which no record")

@@ -85,12 +85,10 @@ def test_prose_comes_from_the_source_and_outputs_from_the_run(chapter):
 
 def cells(*sources):
     """A notebook of ``sources``, code but for those that begin with ``#``; the first word is the id."""
-    made = [
-        new_markdown_cell(source[1:], id=f"prose-{number}")
-        if source.startswith("#")
-        else new_code_cell(source, id=source.split()[0])
-        for number, source in enumerate(sources)
-    ]
+    made = []
+    for number, source in enumerate(sources):
+        prose = new_markdown_cell(source[1:], id=f"prose-{number}")
+        made.append(prose if source.startswith("#") else new_code_cell(source, id=source.split()[0]))
     return new_notebook(cells=made)
 
 
@@ -249,10 +247,8 @@ def test_a_fault_names_the_page_and_the_cell(tmp_path):
     nbformat.write(cells("# prose", "first cell"), place)
     told = build.with_position(f"\x1b[91m{place}:20003: WARNING: no such equation\x1b[39;49;00m", tmp_path)
     assert told == "book/toy/toy.ipynb, cell 'first', line 3: WARNING: no such equation"
-    assert (
-        build.with_position(f"{tmp_path}/book/index.md:7: WARNING: x", tmp_path)
-        == "book/index.md:7: WARNING: x"
-    )
+    told = build.with_position(f"{tmp_path}/book/index.md:7: WARNING: x", tmp_path)
+    assert told == "book/index.md:7: WARNING: x"
 
 
 def test_a_book_fills_lines_of_its_own_from_results_that_its_chapters_show(finished, tmp_path, monkeypatch):

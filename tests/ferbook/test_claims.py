@@ -59,10 +59,7 @@ def read(tmp_path):
         ({"claim": {"measure": "gain"}}, "'gain' is not of the form chapter.metric"),
         ({"claim": {"short": "F" * 45}}, "short: String should have at most 44"),
         ({"claim": {"questions": []}}, "questions: Extra inputs are not permitted"),
-        (
-            {"claim": {"gates": ["thrown_oft"]}},
-            r"'thrown_oft', which is no gate \(did you mean 'thrown_often'",
-        ),
+        ({"claim": {"gates": ["thrown_oft"]}}, r"'thrown_oft', .* \(did you mean 'thrown_often'"),
         ({"claim": {"absolute": None}}, "'Fair' has no absolute measure"),
         ({"claim": {"second": ["{throws.gain} of {gain}"]}}, "'Fair': .* around no chapter.metric"),
         ({"claim": {"table": DIE["table"][:1]}}, "'Fair' has no control"),
@@ -71,10 +68,7 @@ def read(tmp_path):
         ({"gate": {"below": 3}}, "gates, thrown_often: .*one of above, below and not_above"),
         ({"gate": {"metric": None, "above": None, "noted": "throws.sides"}}, "noted with what it equals"),
         ({"log": [ENTRY, ENTRY | {"day": "2026-11-27"}]}, "the entry of 2026-11-27 follows that of"),
-        (
-            {"log": [ENTRY | {"claims": {"Fair": LOADED}}] * 2},
-            "entry of 2026-11-28 has no answer after .*'Fair'",
-        ),
+        ({"log": [ENTRY | {"claims": {"Fair": LOADED}}] * 2}, "of 2026-11-28 has no answer after .*'Fair'"),
         ({"log": [ENTRY | {"claims": {"Fair": LOADED | {"before": ""}}}]}, "Fair, before"),
         ({"log": [ENTRY | {"why": None}]}, "log, entry 1, why"),
         ({"log": [ENTRY | {"claims": {"Fair": {"before": "new", "digest": "short"}}}]}, "Fair, digest"),

@@ -19,10 +19,8 @@ METRIC = {"value": 0.9, "low": 0.85, "high": 0.95, "n": 100, "how": "95 % bootst
 
 @pytest.fixture(autouse=True)
 def runs(example, finish):
-    for name, draws, metric in (
-        ("a", "500", METRIC),
-        ("b", "600", METRIC | {"value": 0.7, "low": 0.6, "high": 0.8}),
-    ):
+    other = METRIC | {"value": 0.7, "low": 0.6, "high": 0.8}
+    for name, draws, metric in (("a", "500", METRIC), ("b", "600", other)):
         run = open_run(name)
         request = Request("laptop", {"draws": draws})
         parameters = {key: request.of_chapter(chapter).model_dump() for key, chapter in chapters().items()}
@@ -120,16 +118,10 @@ def test_what_acts_on_nothing_is_no_difference_and_stands_on_no_page(finish, mon
     assert [row["draws"] for row in varied_parameters(rows)] == [5, 6, None]
 
 
-def test_a_run_is_equal_to_itself():
+def test_runs_are_listed_one_is_equal_to_itself_and_an_absent_one_is_told():
+    assert run_rows() == [{"run": name, "profile": "laptop", "changed": name} for name in "ab"]
     found = compare_runs("a", "a")
     assert found["metrics"] == [] and found["equal"] == 2
-
-
-def test_runs_are_listed():
-    assert run_rows() == [{"run": name, "profile": "laptop", "changed": name} for name in "ab"]
-
-
-def test_an_absent_run_is_told():
     with pytest.raises(RunStoreError, match="there is no run 'c'"):
         compare_runs("a", "c")
 

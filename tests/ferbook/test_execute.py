@@ -55,9 +55,8 @@ def test_a_compared_cell_that_updates_what_it_shows_is_refused_in_a_notebook_of_
     toy_clone, updates
 ):
     """Nbval would find a difference each time. The kernel that the editor names is not here."""
-    toy_clone.write_chapter(
-        "throws", f"from IPython.display import clear_output\nshown = display(1, display_id=True)\n{updates}"
-    )
+    begins = "from IPython.display import clear_output\nshown = display(1, display_id=True)"
+    toy_clone.write_chapter("throws", f"{begins}\n{updates}")
     file = toy_clone.root / "book" / "throws" / "throws.ipynb"
     content = json.loads(file.read_text())
     content["metadata"] = {"kernelspec": {"name": "conda-env-of-mine", "display_name": "Mine"}}

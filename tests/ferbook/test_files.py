@@ -85,13 +85,8 @@ def test_what_a_killed_write_leaves_is_known_by_its_name(tmp_path, monkeypatch):
     write_atomically(file, "new")
     (left,) = tmp_path.iterdir()
     assert is_leftover(left, file)
-    others = [
-        file,
-        left.with_name(left.name[:-1]),
-        left.with_name(f"{left.name}0"),
-        tmp_path / "a" / left.name,
-    ]
-    assert not any(is_leftover(other, file) for other in others)
+    others = [left.with_name(left.name[:-1]), left.with_name(f"{left.name}0"), tmp_path / "a" / left.name]
+    assert not any(is_leftover(other, file) for other in (file, *others))
     assert not is_leftover(left, tmp_path / "xxjson")
     with whole_folder(tmp_path / "set") as partial:
         assert is_leftover(partial, tmp_path / "set")

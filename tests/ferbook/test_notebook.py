@@ -14,10 +14,9 @@ from ferbook.notebook import cell_name, faults_of_execution, read_notebook, requ
 
 
 def executed(*counts, output=True):
+    outputs = [new_output("stream", text="1")] if output else []
     cells = [
-        new_code_cell(
-            f"x = {place}", execution_count=count, outputs=[new_output("stream", text="1")] if output else []
-        )
+        new_code_cell(f"x = {place}", execution_count=count, outputs=[*outputs])
         for place, count in enumerate(counts)
     ]
     return new_notebook(cells=cells)
@@ -67,10 +66,8 @@ def test_cells_without_an_id_have_the_same_at_every_reading_and_nothing_is_print
 def test_cells_without_an_id_of_their_own_are_known_by_their_numbers():
     """An editor that writes none gives others at each reading, and papermill adds a cell before them."""
     source, ran = executed(1, 2), executed(1, 2)
-    assert notebooks.cells_executed(source, ran) == {
-        source.cells[0].id: ran.cells[0],
-        source.cells[1].id: ran.cells[1],
-    }
+    found = notebooks.cells_executed(source, ran)
+    assert found == {own.id: other for own, other in zip(source.cells, ran.cells, strict=True)}
 
 
 def test_cells_are_counted_as_their_author_does():
@@ -87,11 +84,7 @@ def test_cells_are_counted_as_their_author_does():
     [
         {"cells": ["text"]},
         {"metadata": []},
-        {
-            "cells": [
-                {"cell_type": "code", "source": 1, "metadata": {}, "outputs": [], "execution_count": None}
-            ]
-        },
+        {"cells": [new_code_cell() | {"source": 1}]},
         {"cells": [{"cell_type": "markdown", "source": "", "metadata": {"tags": "one"}}]},
         {"cells": [{"cell_type": "markdown", "source": "", "metadata": {}}] * 2001},
         {"cells": [new_code_cell(outputs=[new_output("stream", text="1")] * 20_000)]},
@@ -113,9 +106,8 @@ def test_a_cell_that_is_not_python_is_named():
 def test_unreadable_notebooks_are_told(tmp_path):
     with pytest.raises(ChapterError, match="no such notebook"):
         read_notebook(tmp_path / "absent.ipynb")
-    for number, text in enumerate(
-        ("", "{", '{"cells": 1, "nbformat": 4, "nbformat_minor": 5, "metadata": {}}')
-    ):
+    no_cells = '{"cells": 1, "nbformat": 4, "nbformat_minor": 5, "metadata": {}}'
+    for number, text in enumerate(("", "{", no_cells)):
         file = tmp_path / f"{number}.ipynb"
         file.write_text(text)
         with pytest.raises(ChapterError, match="not a readable notebook"):

@@ -33,10 +33,8 @@ def runs(example, finish):
 
 def test_a_row_for_each_run_and_their_mean_below_it(runs):
     rows, notes = outcome_rows(runs(*({"seed": str(n)} for n in range(4))))
-    assert [(row["run"], row["mean_of"]) for row in rows] == [
-        *((f"smoke-seed-{n}", 0) for n in range(4)),
-        ("", 4),
-    ]
+    every = [*((f"smoke-seed-{n}", 0) for n in range(4)), ("", 4)]
+    assert [(row["run"], row["mean_of"]) for row in rows] == every
     table = outcome_table(rows)
     assert table["run"].iloc[-1] == "mean of 4 seeds" and table["value"].iloc[-1] == 1.5 and notes == []
     drawn = outcome_figure(rows)

@@ -9,6 +9,7 @@ import os
 import select
 import signal
 import sys
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -26,10 +27,8 @@ def finished(clone, chapter):
 
 def gone(pid):
     """Wait until the process has ended."""
-    try:
+    with suppress(psutil.NoSuchProcess):
         psutil.Process(pid).wait(timeout=60)
-    except psutil.NoSuchProcess:
-        return True
     return True
 
 

@@ -28,9 +28,8 @@ def test_the_users_own_profiles_of_snakemake_do_not_reach_ours(example, tmp_path
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SNAKEMAKE_PROFILE", str(dry.parent))
     job = QueueJob("params", "throws", ("params", "throws"), tmp_path / "logs" / "a b.log")
-    later = QueueJob(
-        "runs", "all", ("status", "--all"), tmp_path / "logs" / "runs.log", (("params", "throws"),)
-    )
+    before = (("params", "throws"),)
+    later = QueueJob("runs", "all", ("status", "--all"), tmp_path / "logs" / "runs.log", before)
     resources = {"params": Resources(), "runs": Resources()}
     job.log.parent.mkdir()
     job.log.write_text("of an earlier call\n")
@@ -90,16 +89,12 @@ def test_what_a_cluster_says_of_a_job_is_found_again():
     assert messages.keys() == {("throws", "a")} and "status is: 'NODE_FAIL'" in messages["throws", "a"]
 
 
+GONE = {("means", "a"): "its job 7 is not in Slurm's queue any more: it was cancelled, or is lost"}
+GONE |= {("throws", "a"): "its job 8 never starts: BadConstraints"}
 QUEUES = {
     "all at work": ("echo 7 None; echo 8 Priority", {}),
     "one is gone, one at work": ("echo 8 None", {}),
-    "one is gone, one never starts": (
-        "echo 8 BadConstraints",
-        {
-            ("means", "a"): "its job 7 is not in Slurm's queue any more: it was cancelled, or is lost",
-            ("throws", "a"): "its job 8 never starts: BadConstraints",
-        },
-    ),
+    "one is gone, one never starts": ("echo 8 BadConstraints", GONE),
     "no answer": ("echo slurm_load_jobs error: no controller >&2; exit 1", "(slurm_load_jobs error: no cont"),
     "no answer for long": ("exec tail -f /dev/null", "timed out after 0.2 seconds)"),
     "not there": ("", "No such file or directory: 'squeue'"),

@@ -45,9 +45,8 @@ def test_a_link_to_a_word_says_what_it_means(built):
     (built / "book" / "dice.html").write_text(link.format("words.html") + link.replace("die", "coin"))
     finish(built)
     page = (built / "book" / "dice.html").read_text()
-    assert page.startswith(
-        '<a class="reference internal" href="words.html#term-die" data-told="A &quot;cube&quot; '
-    )
+    begins = '<a class="reference internal" href="words.html#term-die" data-told="A &quot;cube&quot; '
+    assert page.startswith(begins)
     assert 'with sides."' in page and page.count("data-told") == 1, "nobody defines a coin"
 
 
@@ -68,16 +67,10 @@ def write(folder: Path, name: str, text: str) -> None:
 
 def test_a_page_with_links_namespaces_and_data_is_clean(tmp_path):
     write(tmp_path, "index.html", CLEAN)
-    write(
-        tmp_path,
-        "_static/a.css",
-        "/* from https://example.org url(//x.org/a) */ p { background: url('b.png') }",
-    )
-    write(
-        tmp_path,
-        "_static/a.js",
-        "// https://example.org\nel.setAttributeNS('http://www.w3.org/1999/xlink', 'x')",
-    )
+    css = "/* from https://example.org url(//x.org/a) */ p { background: url('b.png') }"
+    write(tmp_path, "_static/a.css", css)
+    script = "// https://example.org\nel.setAttributeNS('http://www.w3.org/1999/xlink', 'x')"
+    write(tmp_path, "_static/a.js", script)
     assert external_requests(tmp_path) == []
 
 

@@ -1,4 +1,6 @@
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -66,13 +68,20 @@ def test_a_damaged_file_is_named(folder):
         quote_metric(folder, "training.test_accuracy")
 
 
-def book(source: Path, index: str) -> SphinxTestApp:
+@contextmanager
+def book(source: Path, index: str) -> Iterator[SphinxTestApp]:
+    """The book with one page, as it is built."""
     (source / "conf.py").write_text(
         "extensions = ['myst_nb', 'ferbook.sphinx_metrics']\n"
         "nb_execution_mode = 'off'\nnb_ipywidgets_js = {}\nexclude_patterns = ['metrics']\n"
     )
     (source / "index.md").write_text(index)
-    return SphinxTestApp("html", srcdir=source)
+    app = SphinxTestApp("html", srcdir=source)
+    try:
+        app.build()
+        yield app
+    finally:
+        app.cleanup()
 
 
 def shown(app: SphinxTestApp, page: str = "index") -> str:
@@ -80,37 +89,27 @@ def shown(app: SphinxTestApp, page: str = "index") -> str:
 
 
 def test_the_role_works_in_pages_and_in_notebooks(tmp_path, folder):
-    nbformat.write(
-        new_notebook(cells=[new_markdown_cell("# Chapter\n\nOf {metric}`training.test_accuracy:n`.")]),
-        tmp_path / "chapter.ipynb",
-    )
-    app = book(
-        tmp_path,
+    cell = new_markdown_cell("# Chapter\n\nOf {metric}`training.test_accuracy:n`.")
+    nbformat.write(new_notebook(cells=[cell]), tmp_path / "chapter.ipynb")
+    page = (
         "# Book\n\nIt is {metric}`training.test_accuracy:interval`.\n\n**At {metric}`derl.a`.** Others\n\nof "
         "{metric}`derl.b` differ.\n\n| a |\n|---|\n| at {metric}`derl.c` |\n\n**So.** {metric}`derl.d`.\n\n"
-        "```{toctree}\nchapter\n```\n",
+        "```{toctree}\nchapter\n```\n"
     )
-    try:
-        app.build()
+    with book(tmp_path, page) as app:
         assert app.warning.getvalue() == ""
         assert '<span class="metric">93.1 % (95 % interval 90.2–95.4 %)</span>' in shown(app)
         assert '<span class="metric">1,728</span>' in shown(app, "chapter")
         assert "<p><strong>Not measured yet.</strong> Others</p>\n<p>Not measured yet.</p>" in shown(app)
         assert "<td><p>not measured yet</p></td>" in shown(app), "where a run lacks a number"
         assert "<p><strong>So.</strong></p>" in shown(app), "a sentence in bold stands without the rest"
-    finally:
-        app.cleanup()
 
 
 def test_an_unknown_metric_warns_with_file_and_line(tmp_path, folder):
-    app = book(tmp_path, "# Book\n\nFine.\n\nIt is {metric}`training.test_acuracy`.\n")
-    try:
-        app.build()
+    with book(tmp_path, "# Book\n\nFine.\n\nIt is {metric}`training.test_acuracy`.\n") as app:
         warning = app.warning.getvalue()
-        assert "index.md:5: WARNING: metric 'training.test_acuracy'" in warning
-        assert "did you mean 'test_accuracy'?" in warning
-    finally:
-        app.cleanup()
+    assert "index.md:5: WARNING: metric 'training.test_acuracy'" in warning
+    assert "did you mean 'test_accuracy'?" in warning
 
 
 @pytest.mark.parametrize("absent_at_first", [False, True])
@@ -119,16 +118,8 @@ def test_a_changed_metric_rewrites_the_page(tmp_path, folder, absent_at_first):
     if absent_at_first:
         (folder / "training.json").unlink()
     page = "# Book\n\nIt is {metric}`training.test_accuracy`.\n"
-    app = book(tmp_path, page)
-    try:
-        app.build()
+    with book(tmp_path, page) as app:
         assert ("93.1 %" in shown(app)) is not absent_at_first
-    finally:
-        app.cleanup()
     (folder / "training.json").write_text(stored.replace("0.9312", "0.5"))
-    again = SphinxTestApp("html", srcdir=tmp_path)
-    try:
-        again.build()
-        assert "50.0 %" in shown(again)
-    finally:
-        again.cleanup()
+    with book(tmp_path, page) as app:
+        assert "50.0 %" in shown(app)

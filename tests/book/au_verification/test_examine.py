@@ -1,6 +1,7 @@
 """The questions to one network, whose responses are made up; and its numbers, on answers of four filters."""
 
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -120,11 +121,9 @@ def switchings(monkeypatch):
         asked_for.append((where["domain"], people, tuple(levels), doses))
         return f"{where['domain']}, {people}"
 
-    matched = SimpleNamespace(unreached=())
+    matched = partial(SimpleNamespace, unreached=())
     monkeypatch.setattr(au, "interventions", interventions)
-    monkeypatch.setattr(
-        au, "matched_doses", lambda dose: SimpleNamespace(**vars(matched), intensities=f"for {dose}")
-    )
+    monkeypatch.setattr(au, "matched_doses", lambda dose: matched(intensities=f"for {dose}"))
     return asked_for
 
 
@@ -140,12 +139,9 @@ def test_other_heads_are_asked_at_equal_energy_of_their_own_where_they_are_at_ha
     assert own.elsewhere == ("heads, 14" if there else None) and own.equal == "lab, 12"
     assert own.shown.aus == coded.aus, "no synthetic face can show AU11"
     full = au.DOSE_LEVELS[-1:]
+    asked_for = [("lab", 8, au.DOSE_LEVELS, None), ("lab", 12, full, "for lab, 8")]
     there_asked = [("heads", 4, au.DOSE_LEVELS, None), ("heads", 14, full, "for heads, 4")]
-    assert switchings == [
-        ("lab", 8, au.DOSE_LEVELS, None),
-        ("lab", 12, full, "for lab, 8"),
-        *(there_asked if there else ()),
-    ]
+    assert switchings == asked_for + (there_asked if there else [])
 
 
 def test_a_network_is_asked_about_other_heads_too(monkeypatch):
@@ -209,11 +205,8 @@ def test_the_share_of_filters_whose_unit_is_named_rightly_counts_those_with_a_na
 
 
 def test_the_same_claims_are_held_against_what_moves_the_filters_on_other_heads():
-    own = answered(
-        ["AU1", "AU1", "AU12", "AU4", ""],
-        ["AU1", "AU4", "AU12", "AU4", "AU1"],
-        ["AU1", "AU1", "AU4", "AU4", "AU1"],
-    )
+    claims, moved = ["AU1", "AU1", "AU12", "AU4", ""], ["AU1", "AU4", "AU12", "AU4", "AU1"]
+    own = answered(claims, moved, ["AU1", "AU1", "AU4", "AU4", "AU1"])
     # Of four claims three hold there; by luck AU1 has 2 · 2/4 and AU4 1 · 2/4 of them.
     found = on_other_heads(READINGS["kappa"])(own).tolist()
     assert found == pytest.approx([(3 - 1.5) / (4 - 1.5)] * 4)

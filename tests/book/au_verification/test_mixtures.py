@@ -10,12 +10,9 @@ from fer_lib.look.layers import find_layer, maps_of
 from fer_lib.nets.build import build_network
 
 
-@pytest.mark.parametrize(
-    ("network", "layer", "filters"), [("zero_bias", "relu3", 256), ("residual", "stage1.0.relu2", 4)]
-)
-def test_mixtures_are_an_orthogonal_rotation_that_stands_behind_the_layers_own_channels(
-    network, layer, filters
-):
+@pytest.mark.parametrize("given", [("zero_bias", "relu3", 256), ("residual", "stage1.0.relu2", 4)])
+def test_mixtures_are_an_orthogonal_rotation_that_stands_behind_the_layers_own_channels(given):
+    network, layer, filters = given
     options = {"widths": (4, 6), "depths": (1, 1)} if network == "residual" else {}
     model = build_network(network, 3, 16, **options).eval()
     mixed, behind = with_mixtures(model, layer, filters, seed=5)

@@ -30,9 +30,8 @@ def networks(group, rights, *, structure="ZeroBiasCNN", groups=10, elsewhere=Fal
         claims = np.array(UNITS * 4, dtype=object)
         causes = np.where(np.arange(12) < right, claims, np.roll(UNITS, 1).tolist() * 4)
         there = causes.copy() if elsewhere else None
-        own = answered(
-            claims, causes, there, group=group, seed=seed, structure=structure, groups=groups, **about
-        )
+        about |= {"group": group, "seed": seed, "structure": structure, "groups": groups}
+        own = answered(claims, causes, there, **about)
         own.caused[1, right - 1 if right else 0] = ""
         own.named["auroc"] = own.claimed
         made.append(own)
@@ -79,9 +78,8 @@ def test_on_other_heads_the_degree_is_a_second_mark_where_all_roles_were_asked_t
         "units": networks("units", (9, 10), elsewhere=True),
     }
     metrics, _ = ruler.degrees(there)
-    assert metrics["other_heads_verified_gain_degree"].value == pytest.approx(
-        metrics["verified_gain_degree"].value, abs=0.1
-    )
+    own, other = (metrics[f"{heads}verified_gain_degree"].value for heads in ("", "other_heads_"))
+    assert other == pytest.approx(own, abs=0.1)
 
 
 def test_breuers_networks_have_ends_of_their_own():
@@ -97,10 +95,7 @@ def test_breuers_networks_have_ends_of_their_own():
 
 
 REFUSED = {
-    "other people": (
-        {"units": networks("units", (9, 10), asked="4 people")},
-        "roles of other people: .*4 peo",
-    ),
+    "other people": ({"units": networks("units", (9, 10), asked="4 people")}, "of other people: .*4 peo"),
     "other groups of people": ({"units": networks("units", (9, 10), groups=9)}, "same groups of people"),
     "another structure": (
         {"units": networks("units", (9, 10), structure="BreuerCNN")},
@@ -181,13 +176,8 @@ def test_what_a_run_cannot_answer_it_says_and_measures_its_own_network(changes, 
 def test_a_run_of_ones_own_is_a_mark_beside_kept_networks():
     p = AuVerificationParameters(beside="emotions_shuffled,nobody")
     cast = ruler.cast_of(p, [learned(7)], kept(4))
-    assert {name: len(each) for name, each in cast.networks.items()} == {
-        "own": 1,
-        "trained": 3,
-        "units": 3,
-        "identity": 3,
-        "shuffled": 3,
-    }
+    counts = {name: len(each) for name, each in cast.networks.items()}
+    assert counts == {"own": 1, "trained": 3, "units": 3, "identity": 3, "shuffled": 3}
     assert cast.left_out == ("no network of 'nobody' is kept",)
 
 
@@ -208,11 +198,8 @@ def test_roles_are_pairs_of_different_populations(text):
 
 
 def test_the_rule_of_the_page_is_that_of_the_frozen_claims():
-    claims = [
-        claim
-        for paper in read_yaml(paths.root() / "claims.yaml", ParameterError)["papers"]
-        for claim in paper["claims"]
-    ]
+    papers = read_yaml(paths.root() / "claims.yaml", ParameterError)["papers"]
+    claims = [claim for paper in papers for claim in paper["claims"]]
     (title,) = [each for each in claims if each["measure"] == "au_verification.verified_gain"]
     assert title["matters"] == SMALLEST_ROOM
     own = {each["measure"].partition(".")[2] for each in claims if each["measure"].startswith("au_verif")}

@@ -166,25 +166,12 @@ def queries(size=48):
 
 
 def test_every_network_is_asked_beside_its_mixtures_and_untrained_ones_of_both_structures(put):
-    cast = Cast(
-        {
-            "own": [learned(7)],
-            "trained": [learned(200), learned(201)],
-            "units": [learned(200)],
-            "breuer": [learned(200, name="breuer")],
-        }
-    )
+    networks = {"own": [learned(7)], "trained": [learned(200), learned(201)], "units": [learned(200)]}
+    cast = Cast(networks | {"breuer": [learned(200, name="breuer")]})
     groups, whole = au.examine_all(cast, AuVerificationParameters(untrained=2), queries(), UNCODED)
-    assert {group: len(each) for group, each in groups.items()} == {
-        "own": 1,
-        "trained": 2,
-        "mixtures": 2,
-        "units": 1,
-        "units_mixtures": 1,
-        "breuer": 1,
-        "untrained": 2,
-        "untrained_breuer": 1,
-    }
+    counts = {"own": 1, "trained": 2, "mixtures": 2, "units": 1, "units_mixtures": 1}
+    counts |= {"breuer": 1, "untrained": 2, "untrained_breuer": 1}
+    assert {group: len(each) for group, each in groups.items()} == counts
     assert whole == ("own", "ZeroBiasCNN", 7), "what is behind the first network's answers is kept"
     by_group = {entry[0]: entry[3:] for entry in put}
     assert by_group["own"] == ("relu3", 4, 3)

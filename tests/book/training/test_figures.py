@@ -11,9 +11,8 @@ from ferbook.estimate import Estimate
 
 def toy_curve(epochs: int = 4) -> pd.DataFrame:
     e = np.arange(1, epochs + 1)
-    return pd.DataFrame(
-        {"epoch": e, "train_loss": 2.0 / e, "valid_loss": 2.2 / e, "valid_accuracy": 1 - 0.5 / e}
-    )
+    losses = {"train_loss": 2.0 / e, "valid_loss": 2.2 / e}
+    return pd.DataFrame({"epoch": e} | losses | {"valid_accuracy": 1 - 0.5 / e})
 
 
 CURVES = {"seed 0": (toy_curve(), 3), "seed 1": (toy_curve(), 4)}

@@ -82,9 +82,8 @@ def test_gains_of_variants_include_the_extra_people_that_their_networks_answered
     requests = {"face_request": FaceRequest("lab"), "face_requests": ("own", "people")}
     run = SimpleNamespace(params=SimpleNamespace(faces="lab", **requests), device="cpu")
     run.extra_faces = {"lab": SimpleNamespace(labelled=lambda: anew)}.get
-    own = SimpleNamespace(
-        seeds=(0, 1), models=("a", "b"), probabilities=np.stack([answers(36)] * 2), pictures=tested
-    )
+    own = SimpleNamespace(seeds=(0, 1), models=("a", "b"), pictures=tested)
+    own.probabilities = np.stack([answers(36)] * 2)
     monkeypatch.setattr(study, "predict", lambda model, faces, device: answers(32))
     gains = study.variant_gains(run, own, beside, CLASSES, draws=200, seed=0)
     # (36 + 32) and (30 + 20) of 80 are right.

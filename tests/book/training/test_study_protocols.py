@@ -54,9 +54,7 @@ def test_networks_of_folds_answer_together(faces, run, monkeypatch):
     protocol = protocol_of(faces)
     tested = study.train_folds(run, faces, protocol)
     assert tested.probabilities.argmax(2).tolist() == [[1] * 4] and len(tested.pictures) == 4
-    assert (tested.seeds, tested.train_accuracies) == ((7,), (0.5,)), (
-        "half of the training pictures show fear"
-    )
+    assert (tested.seeds, tested.train_accuracies) == ((7,), (0.5,)), "half of the pictures show fear"
     assert tested.candidates.argmax(2).tolist() == [[0, 0], [1, 1]]
     assert (tested.record.seed, tested.record.fold, tested.record.classes) == (7, 0, protocol.classes)
     assert run.noted["precision"]["name"] == "fp32"

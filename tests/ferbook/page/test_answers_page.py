@@ -202,11 +202,8 @@ def test_the_committed_page_has_every_place_once_and_every_claim_on_it(finish_de
     text = answers_text(answers_of(finish_derl("a", 5.0, faces="ckplus"), {}), tmp_path, str)
     assert all(f"## {paper.name}" in text for paper in claims.papers)
     assert all(text.count(claim.claim) == 1 for claim in claims.every)
-    named = [
-        name
-        for file in paths.pages().rglob("*.md")
-        for name in answers_page.ANSWER_PLACE.findall(file.read_text())
-    ]
+    pages = [file.read_text() for file in paths.pages().rglob("*.md")]
+    named = [name for text in pages for name in answers_page.ANSWER_PLACE.findall(text)]
     assert named and set(named) <= {claim.short for claim in claims.every}
 
 

@@ -24,11 +24,8 @@ def dot(**change):
 
 def test_a_figure_lies_beside_the_page_and_its_text_stands_in_it(tmp_path):
     page = store_figure(tmp_path, "dots", dot())
-    assert sorted(file.name for file in (tmp_path / "figures").iterdir()) == [
-        "dots.csv",
-        "dots.png",
-        "dots.svg",
-    ]
+    files = sorted(file.name for file in (tmp_path / "figures").iterdir())
+    assert files == ["dots.csv", "dots.png", "dots.svg"]
     with Image.open(tmp_path / "figures" / "dots.png") as picture:
         assert picture.size == (1000, 400)
     assert ">a &lt; b</text>" in page and "Verdana" in page, "text, in a font that is there"
@@ -51,9 +48,8 @@ def test_a_mark_tells_its_text_where_it_stands(tmp_path):
     marks = [Mark(axes, 1, 1, "1 & 2"), Mark(axes, (1, 2), (1, 2), "all"), Mark(axes, 1, np.nan, "nowhere")]
     page = store_figure(tmp_path, "dots", replace(drawn, hover=marks))
     assert 'role="group" aria-label="Two' in page, "an image has no parts"
-    point, whole = re.findall(
-        r'<rect x="([^"]+)" y="([^"]+)" width="([^"]+)" height="([^"]+)"[^>]*hover', page
-    )
+    frame = r'<rect x="([^"]+)" y="([^"]+)" width="([^"]+)" height="([^"]+)"[^>]*hover'
+    point, whole = re.findall(frame, page)
     assert said(page) == ["1 & 2", "all"]
     x, y, width, height = map(float, whole)
     places = [(float(a), float(b)) for a, b in re.findall(r'<use [^>]*x="([\d.]+)" y="([\d.]+)"', page)]

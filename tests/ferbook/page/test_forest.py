@@ -11,7 +11,8 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex
 
 from ferbook.estimate import Estimate
-from ferbook.page import forest as module
+from ferbook.page import forest as forests
+from ferbook.page import heat, squares
 from ferbook.page.forest import Axis, forest
 from ferbook.page.style import BLUE, VERMILION, FigureError
 from tests.made import row_labels
@@ -20,6 +21,10 @@ from tests.made import row_labels
 def rows(**columns):
     given = {"label": ["a", "b"], "value": [0.5, 0.75], "low": [0.25, np.nan], "high": [0.625, np.nan]}
     return pd.DataFrame(given | columns)
+
+
+def drawn_of(rows, **given):
+    return forest(rows, **{"measured": "of", "alt": "Dots.", "caption": "Dots."} | given)
 
 
 def dots(axes):
@@ -34,7 +39,7 @@ def colours(axes):
 
 
 def test_a_dot_and_an_interval_for_each_row():
-    drawn = forest(rows(main=[True, False]), measured="accuracy", alt="Dots.", caption="Dots.")
+    drawn = drawn_of(rows(main=[True, False]), measured="accuracy")
     (axes,) = drawn.figure.axes
     assert dots(axes) == [(0.5, 0), (0.75, 1)]
     assert colours(axes) == [VERMILION, BLUE]
@@ -50,7 +55,7 @@ def test_a_dot_and_an_interval_for_each_row():
 def test_a_dot_tells_its_row_its_series_its_value_and_its_interval():
     given = rows(series=["test", "training"], group=["vowels", "vowels"], panel=["one", "two"])
     axis = {"one": Axis(), "two": Axis("points", label="gain")}
-    drawn = forest(given, measured="accuracy", axis=axis, alt="Dots.", caption="Dots.")
+    drawn = drawn_of(given, measured="accuracy", axis=axis)
     assert [(mark.x, mark.text) for mark in drawn.hover] == [
         (0.5, "vowels, a, test: 50.0 % (25.0 to 62.5); one, accuracy"),
         (0.75, "vowels, b, training: +0.8; two, gain"),
@@ -62,22 +67,17 @@ def test_a_dot_tells_its_row_its_series_its_value_and_its_interval():
 def test_a_column_of_estimates_is_drawn_and_stored_as_its_numbers():
     estimates = [Estimate(0.5, 0.25, 0.625, how="by hand"), Estimate(0.75, why="one person"), None]
     given = pd.DataFrame({"label": ["a", "b", "c"], "estimate": estimates, "gain": [None, *estimates[:2]]})
-    drawn = forest(given, measured="accuracy", alt="Dots.", caption="Dots.")
+    drawn = drawn_of(given, measured="accuracy")
     assert drawn.alt == "Dots. a 50.0 % (25.0 to 62.5) and b 75.0 %.", "of nothing measured nothing is told"
     assert drawn.data.columns.to_list() == ["label", "value", "low", "high", "gain", "gain_low", "gain_high"]
-    assert drawn.data["high"].to_list()[0] == 0.625 and drawn.data["high"].isna().to_list() == [
-        False,
-        True,
-        True,
-    ]
+    assert drawn.data["high"].to_list()[0] == 0.625
+    assert drawn.data["high"].isna().to_list() == [False, True, True]
     assert drawn.data["gain_low"].to_list()[1] == 0.25
 
 
 def test_measures_stand_side_by_side_each_with_its_unit_and_null():
     twice = pd.concat([rows(panel="share"), rows(panel="gain").iloc[:1].assign(value=-2.0)])
-    drawn = forest(
-        twice, measured="of", axis={"gain": Axis("points", null=0.0)}, alt="Dots.", caption="Dots."
-    )
+    drawn = drawn_of(twice, axis={"gain": Axis("points", null=0.0)}, alt="Dots.", caption="Dots.")
     share, gain = drawn.figure.axes
     assert [axes.get_title(loc="left") for axes in (share, gain)] == ["share", "gain"]
     assert dots(share)[1] == (0.75, 1) and dots(gain)[0] == (-2.0, 0)
@@ -87,14 +87,14 @@ def test_measures_stand_side_by_side_each_with_its_unit_and_null():
 def test_equal_values_have_an_axis_that_can_be_read():
     for value, unit, around in ((0.25, "share", 0.01), (0.0, "points", 1)):
         equal = rows(value=[value, value + 1e-17], low=np.nan, high=np.nan)
-        (axes,) = forest(equal, measured="of", axis=Axis(unit), alt="Dots.", caption="Dots.").figure.axes
+        (axes,) = drawn_of(equal, axis=Axis(unit)).figure.axes
         assert axes.get_xlim() == pytest.approx((value - around, value + around))
 
 
 def test_a_title_stays_within_its_panel():
     panels = ["accuracy", "points by which DeRL: all layers is ahead"]
     twice = pd.concat([rows(panel=panel, label=["generator of others' neutrals", "b"]) for panel in panels])
-    figure = forest(twice, measured="of", widths=(1.4, 1), alt="Dots.", caption="Dots.").figure
+    figure = drawn_of(twice, widths=(1.4, 1)).figure
     figure.canvas.draw()
     assert figure.axes[1].get_title(loc="left").replace("\n", " ") == panels[1]
     assert figure.axes[1]._left_title.get_window_extent().x1 <= figure.bbox.x1
@@ -102,13 +102,13 @@ def test_a_title_stays_within_its_panel():
 
 def test_panels_of_other_rows_have_labels_of_their_own():
     apart = pd.concat([rows(panel="left"), rows(panel="right", label=["c", "d"])])
-    left, right = forest(apart, measured="of", alt="Dots.", caption="Dots.").figure.axes
+    left, right = drawn_of(apart).figure.axes
     assert [row_labels(axes) for axes in (left, right)] == [["a", "b"], ["c", "d"]]
 
 
 def test_series_share_a_row_and_groups_have_a_heading():
     four = pd.concat([rows(series="one", group="G"), rows(series="two", group="G", value=[0.1, 0.2])])
-    drawn = forest(four, measured="of", alt="Dots.", caption="Dots.")
+    drawn = drawn_of(four)
     (axes,) = drawn.figure.axes
     assert row_labels(axes) == ["G", "a", "b"]
     assert [place for _, place in dots(axes)] == pytest.approx([0.83, 1.83, 1.17, 2.17])
@@ -119,9 +119,7 @@ def test_series_share_a_row_and_groups_have_a_heading():
 def test_notes_and_single_values_are_drawn_beside_the_dots():
     singles = pd.DataFrame({"label": ["b", "b"], "value": [0.7, 0.8]})
     given = rows(note=["+1", ""])
-    (axes,) = forest(
-        given, measured="of", singles=singles, noted="gain", alt="Dots.", caption="Dots."
-    ).figure.axes
+    (axes,) = drawn_of(given, singles=singles, noted="gain", alt="Dots.", caption="Dots.").figure.axes
     assert [text.get_text() for text in axes.texts] == ["+1", "gain"]
     below, _ = (each for each in axes.collections if isinstance(each, PathCollection))
     assert below.get_offsets().tolist() == [[0.7, 1.3], [0.8, 1.3]]
@@ -129,20 +127,21 @@ def test_notes_and_single_values_are_drawn_beside_the_dots():
 
 def test_of_many_rows_some_are_named_and_the_range_is_told():
     many = pd.DataFrame({"label": [f"r{n}" for n in range(60)], "value": np.linspace(0, 1, 60)})
-    drawn = forest(many.assign(low=np.nan, high=np.nan), measured="of", alt="Dots.", caption="Dots.")
+    drawn = drawn_of(many.assign(low=np.nan, high=np.nan))
     assert len(drawn.figure.axes[0].get_yticklabels()) == 30
     assert drawn.alt == "Dots. 60 values from 0.0 % to 100.0 %."
 
 
 def test_what_a_forest_cannot_draw_is_refused():
     with pytest.raises(FigureError, match="lacks low"):
-        forest(rows().drop(columns="low"), measured="of", alt="Dots.", caption="Dots.")
+        drawn_of(rows().drop(columns="low"))
     seven = pd.concat(rows(series=f"s{n}") for n in range(7))
     with pytest.raises(FigureError, match="7 series"):
-        forest(seven, measured="of", alt="Dots.", caption="Dots.")
+        drawn_of(seven)
 
 
-def test_the_example_is_true():
+@pytest.mark.parametrize("module", [forests, heat, squares])
+def test_the_example_is_true(module):
     found = doctest.testmod(module, extraglobs={"pd": pd})
     assert found.attempted and not found.failed
 
@@ -158,17 +157,14 @@ def test_another_process_draws_the_same_bytes():
         ".savefig(sink, format='svg', metadata={'Date': None})\n"
         "print(hashlib.sha256(sink.getvalue()).hexdigest())\n"
     )
-    answers = {
-        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-        for _ in range(2)
-    }
+    answers = {subprocess.check_output([sys.executable, "-c", script]) for _ in range(2)}
     assert len(answers) == 1
 
 
 def test_panels_below_each_other_are_as_high_as_their_rows():
     made = pd.DataFrame({"label": [*"abcdef", "x"], "value": 1.0, "low": 0.5, "high": 1.5})
     made["panel"] = ["above"] * 6 + ["below"]
-    drawn = forest(made, measured="of", across=1, alt="Dots.", caption="Dots.")
+    drawn = drawn_of(made, across=1)
     above, below = drawn.figure.axes
     drawn.figure.canvas.draw()
     assert above.get_position().height > 2 * below.get_position().height

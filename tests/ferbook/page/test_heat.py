@@ -1,30 +1,20 @@
 """Coloured cells: what stands where."""
 
-import doctest
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from ferbook.page import heat as module
 from ferbook.page.heat import heat
 from ferbook.page.style import FigureError
 from tests.made import row_labels
 
-CELLS = pd.DataFrame(
-    {
-        "r": ["x", "x", "b", "b"],
-        "c": ["z", "a", "z", "a"],
-        "value": [0.1, 0.9, np.nan, 0.5],
-        "text": ["10", "90", "", "50"],
-    }
-)
+CELLS = pd.DataFrame({"r": list("xxbb"), "c": list("zaza"), "value": [0.1, 0.9, np.nan, 0.5]})
+CELLS["text"] = ["10", "90", "", "50"]
 
 
 def drawn(cells, **given):
-    return heat(
-        cells, rows="r", columns="c", value="value", measured="%", alt="Map.", caption="Cells.", **given
-    )
+    given |= {"rows": "r", "columns": "c", "value": "value", "measured": "%"}
+    return heat(cells, alt="Map.", caption="Cells.", **given)
 
 
 def test_cells_stand_in_the_order_given_with_their_texts_and_shades():
@@ -39,16 +29,11 @@ def test_cells_stand_in_the_order_given_with_their_texts_and_shades():
     assert np.ma.filled(mesh.get_array(), -1).ravel().tolist() == pytest.approx([10, 90, -1, 50])
     assert made.data.equals(CELLS.drop(columns="text"))
     told = {(mark.x, mark.y): mark.text for mark in made.hover}
-    assert told == {
-        ((0, 1), (0, 1)): "x (7), z: 10", ((1, 2), (0, 1)): "x (7), a: 90", ((1, 2), (1, 2)): "b, a: 50"
-    }  # fmt: skip
+    first, second = (0, 1), (1, 2)
+    upper = {(first, first): "x (7), z: 10", (second, first): "x (7), a: 90"}
+    assert told == upper | {(second, second): "b, a: 50"}
 
 
 def test_a_cell_that_occurs_twice_is_refused():
     with pytest.raises(FigureError, match="occurs twice"):
         drawn(pd.concat([CELLS, CELLS]))
-
-
-def test_the_example_is_true():
-    found = doctest.testmod(module, extraglobs={"pd": pd})
-    assert found.attempted and not found.failed
