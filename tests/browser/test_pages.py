@@ -12,6 +12,7 @@ from .conftest import NARROW, PAGES, WIDE
 pytestmark = pytest.mark.browser
 
 every_page = pytest.mark.parametrize("page", PAGES)
+IDS = re.compile(r'\bid="([^"]+)"')
 # Bytes that all pages load, at most.
 SHARED = 1_200_000
 # Letters of a figure: 7 pt in pixels of a screen.
@@ -29,11 +30,16 @@ def within(site: Path, address: str) -> str:
 
 
 @every_page
-@pytest.mark.parametrize("width", [WIDE, NARROW])
-def test_a_page_opens_without_an_error_and_asks_no_other_host(seen, site, page, width):
+@pytest.mark.parametrize("width", TALLEST)
+def test_a_page_opens_without_an_error_asks_no_other_host_is_not_too_long_and_fits_a_finger(
+    seen, page, width
+):
     found = seen(page, width)
     assert found.faults == []
     assert [address for address in found.loaded if not address.startswith(("file:", "data:", "blob:"))] == []
+    assert found.facts["height"] <= TALLEST[width]
+    # But for links within a sentence, and marks of figures, which stand where their numbers are.
+    assert found.facts["small"] == []
 
 
 @every_page
@@ -48,49 +54,20 @@ def test_every_link_leads_to_a_page_and_a_place_that_are_there(seen, site, page)
         if not target or not (site / target).is_file():
             broken.append(address)
         elif parts.fragment and target.endswith(".html"):
-            ids = (
-                seen(target).facts["ids"]
-                if target in PAGES
-                else re.findall(r'\bid="([^"]+)"', (site / target).read_text())
-            )
+            there = target in PAGES
+            ids = seen(target).facts["ids"] if there else IDS.findall((site / target).read_text())
             if unquote(parts.fragment) not in ids:
                 broken.append(address)
     assert broken == []
 
 
 @every_page
-def test_no_two_elements_have_one_id(seen, page):
-    ids = seen(page).facts["ids"]
-    assert sorted({each for each in ids if ids.count(each) > 1}) == []
-
-
-@every_page
-def test_a_narrow_screen_needs_no_scrolling_sideways(seen, page):
-    assert seen(page, NARROW).facts["width"] <= NARROW
-
-
-@every_page
-def test_nothing_is_cut_off_on_a_wide_screen(seen, page):
-    assert seen(page).facts["cut"] == []
-
-
-@every_page
-def test_letters_of_figures_can_be_read_on_a_narrow_screen(seen, page):
-    letters = seen(page, NARROW).facts["letters"]
-    assert [each for each in letters if each[0] < SMALLEST - 0.05] == []
-
-
-@every_page
-@pytest.mark.parametrize("width", TALLEST)
-def test_what_is_pressed_is_large_enough_for_a_finger(seen, page, width):
-    # But for links within a sentence, and marks of figures, which stand where their numbers are.
-    assert seen(page, width).facts["small"] == []
-
-
-@every_page
-@pytest.mark.parametrize("width", TALLEST)
-def test_a_page_is_not_too_long(seen, page, width):
-    assert seen(page, width).facts["height"] <= TALLEST[width]
+def test_each_element_has_its_id_and_on_any_screen_nothing_is_cut_off_or_too_small_to_read(seen, page):
+    wide, narrow = seen(page).facts, seen(page, NARROW).facts
+    assert sorted({each for each in wide["ids"] if wide["ids"].count(each) > 1}) == []
+    assert wide["cut"] == []
+    assert narrow["width"] <= NARROW, "no scrolling sideways"
+    assert [each for each in narrow["letters"] if each[0] < SMALLEST - 0.05] == []
 
 
 def test_what_all_pages_load_is_light(seen, site):
@@ -109,9 +86,8 @@ def test_axe_finds_nothing_serious_of_ours(opened, page, scheme):
     tab.evaluate((files("axe_playwright_python") / "axe.min.js").read_text())
     found = tab.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
     bad = [each for each in found if each["impact"] in ("serious", "critical")]
-    assert [
-        (each["id"], node["target"], node["failureSummary"]) for each in bad for node in each["nodes"]
-    ] == []
+    nodes = [(each["id"], node) for each in bad for node in each["nodes"]]
+    assert [(name, node["target"], node["failureSummary"]) for name, node in nodes] == []
 
 
 def test_the_search_finds_the_pages_of_a_word_from_any_page(opened):

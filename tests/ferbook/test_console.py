@@ -57,10 +57,8 @@ def test_nothing_is_a_dash(lines):
 
 
 def test_what_does_not_fit_beside_a_name_stands_below_it_a_line_each(lines):
-    assert lines((["name", "told", "more"], [["a" * 50, "b" * 50, ""]]), 30) == [
-        "a" * 50,
-        f"  told: {'b' * 50}",
-    ]
+    table = (["name", "told", "more"], [["a" * 50, "b" * 50, ""]])
+    assert lines(table, 30) == ["a" * 50, f"  told: {'b' * 50}"]
 
 
 def test_control_characters_are_written_out(capsys):

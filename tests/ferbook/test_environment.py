@@ -61,9 +61,7 @@ def test_what_a_command_prints_is_given_where_it_fails(tmp_path):
         assert (tmp_path / "log").read_text() == "one\n"
 
 
-@pytest.mark.parametrize(
-    ("commit", "told"), [("abc", ()), ("abc-dirty", ("made of changes that no commit",))]
-)
+@pytest.mark.parametrize("commit, told", [("abc", ()), ("abc-dirty", ("made of changes that no commit",))])
 def test_a_reference_that_was_made_of_changes_says_so(checkout, finish, commit, told):
     for name in ("reference", "mine"):
         finish(open_run(name), "throws", commit=commit)

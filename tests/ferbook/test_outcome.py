@@ -80,8 +80,7 @@ def test_what_varies_has_its_name_and_that_of_its_chapter_where_others_differ(ex
     other = [{"throws": {"seed": n}, "means": {"seed": 3}, "only": {"y": n}} for n in range(2)]
     other[1].pop("only")
     assert varied_parameters(other) == [{"seed": 0}, {"seed": 1}]
-    assert varied_parameters([{"throws": {"seed": n}, "means": {"seed": 9 - n}} for n in range(2)]) == [
-        {"throws.seed": 0, "means.seed": 9},
-        {"throws.seed": 1, "means.seed": 8},
-    ]
+    apart = [{"throws": {"seed": n}, "means": {"seed": 9 - n}} for n in range(2)]
+    names = [{"throws.seed": 0, "means.seed": 9}, {"throws.seed": 1, "means.seed": 8}]
+    assert varied_parameters(apart) == names
     assert varied_parameters([{"throws": {}}, {"throws": {"new": 2}}]) == [{"new": None}, {"new": 2}]

@@ -68,23 +68,14 @@ def test_the_reference_stands_beside_a_run_that_is_smaller_but_about_the_same(ma
     found = matching_references(run)
     assert [each.result for each in found.values()] == [reference.result(name) for name in found]
     table = key_numbers(chapters()["means"], run.result("means"), found["means"])
-    assert table.splitlines() == [
-        "| Key numbers | Reference, 7 dice | Your run |",
-        "| --- | --- | --- |",
-        "| mean | 3.50 (3.40–3.60) | 3.40 (no interval) |",
-        "",
-        WHOSE,
-    ]
+    heads = ["| Key numbers | Reference, 7 dice | Your run |", "| --- | --- | --- |"]
+    row = "| mean | 3.50 (3.40–3.60) | 3.40 (no interval) |"
+    assert table.splitlines() == [*heads, row, "", WHOSE]
     assert {each.result for each in matching_references(reference).values()} == {None}, "beside itself"
     run = make("b", 60, 3.5, throws=60)
     table = key_numbers(chapters()["means"], run.result("means"), matching_references(run)["means"])
-    assert table.splitlines() == [
-        "| Key numbers | Reference, 7 dice |",
-        "| --- | --- |",
-        "| mean | 3.50 (3.40–3.60) |",
-        "",
-        SAME_NETWORKS,
-    ], "the same to the last digit is no second run"
+    told = ["| Key numbers | Reference, 7 dice |", "| --- | --- |", "| mean | 3.50 (3.40–3.60) |", ""]
+    assert table.splitlines() == [*told, SAME_NETWORKS], "the same to the last digit is no second run"
     alone = matching_references(reference)["means"]
     assert key_numbers(chapters()["means"], reference.result("means"), alone) == ""
 

@@ -21,18 +21,27 @@ def clock(monkeypatch):
     return times
 
 
-def test_the_file_says_how_far_the_work_is_until_it_ends(clock, tmp_path, monkeypatch):
-    file = tmp_path / "training.steps"
-    monkeypatch.setenv(STEPS_VARIABLE, str(file))
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    """Where the steps are noted."""
+    monkeypatch.setenv(STEPS_VARIABLE, str(tmp_path / "training.steps"))
+    return tmp_path / "training.steps"
+
+
+@pytest.fixture
+def no_notebook(monkeypatch):
+    monkeypatch.delenv(STEPS_VARIABLE, raising=False)
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+
+
+def test_the_file_says_how_far_the_work_is_until_it_ends(clock, file):
     with steps("epochs", 12) as advance:
         advance(0.4)
         assert not file.exists(), "not before half a second is over"
         clock.append(130.0)
         advance(2)
-        assert json.loads(file.read_text()) == {
-            "text": "epochs 2.4 of 12",
-            "left": 120,
-        }  # 30 s · (12 / 2.4 - 1)
+        # 30 s · (12 / 2.4 - 1)
+        assert json.loads(file.read_text()) == {"text": "epochs 2.4 of 12", "left": 120}
         with steps("pictures", 2000) as inner:
             clock.append(131.0)
             inner(1000)
@@ -44,9 +53,7 @@ def test_the_file_says_how_far_the_work_is_until_it_ends(clock, tmp_path, monkey
     assert not file.exists()
 
 
-def test_where_steps_differ_in_length_the_time_left_goes_by_the_share_of_work(clock, tmp_path, monkeypatch):
-    file = tmp_path / "training.steps"
-    monkeypatch.setenv(STEPS_VARIABLE, str(file))
+def test_where_steps_differ_in_length_the_time_left_goes_by_the_share_of_work(clock, file):
     with steps("epochs", 4) as advance:
         clock.append(110.0)
         advance(2, 0.2)  # of growing pictures: half the epochs, a fifth of the work
@@ -60,9 +67,9 @@ def test_long_work_is_told_before_it_begins(monkeypatch, capsys, seconds, told):
         assert capsys.readouterr().err == told
 
 
-def test_on_a_terminal_one_line_fits_and_its_time_left_goes_down_while_nothing_is_told(clock, monkeypatch):
-    monkeypatch.delenv(STEPS_VARIABLE, raising=False)
-    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+def test_on_a_terminal_one_line_fits_and_its_time_left_goes_down_while_nothing_is_told(
+    clock, no_notebook, monkeypatch
+):
     monkeypatch.setenv("TERM", "xterm")
     terminal = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
     monkeypatch.setattr(module, "Console", lambda **_: terminal)
@@ -76,9 +83,7 @@ def test_on_a_terminal_one_line_fits_and_its_time_left_goes_down_while_nothing_i
     assert " pages 0 of 9\n" in terminal.file.getvalue(), "where nobody knows how long it takes"
 
 
-def test_work_that_fails_leaves_nothing(clock, tmp_path, monkeypatch):
-    file = tmp_path / "x.steps"
-    monkeypatch.setenv(STEPS_VARIABLE, str(file))
+def test_work_that_fails_leaves_nothing(clock, file):
     with pytest.raises(KeyError), steps("epochs", 2) as advance:
         clock.append(200.0)
         advance(1)
@@ -86,10 +91,10 @@ def test_work_that_fails_leaves_nothing(clock, tmp_path, monkeypatch):
     assert not file.exists()
 
 
-def test_in_a_log_a_line_is_printed_now_and_then_also_while_no_step_ends(clock, monkeypatch, capsys):
+def test_in_a_log_a_line_is_printed_now_and_then_also_while_no_step_ends(
+    clock, no_notebook, monkeypatch, capsys
+):
     """The lines come from a thread of their own: here it ticks three times at once."""
-    monkeypatch.delenv(STEPS_VARIABLE, raising=False)
-    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     pauses, ticked = [], threading.Event()
 
     class Ended(threading.Event):

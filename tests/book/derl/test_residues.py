@@ -65,9 +65,8 @@ def test_equal_pictures_have_no_map_and_a_change_stays_in_its_place(generator):
     one = pictures(0)
     other = one.copy()
     other[1:, :4, :4] = 255 - other[1:, :4, :4]
-    with (
-        torch.no_grad()
-    ):  # the decoder hears everything everywhere: of a deaf one the encoder's maps are left
+    with torch.no_grad():
+        # The decoder hears everything everywhere: of a deaf one the encoder's maps are left.
         generator.decoder.up4.conv.weight.zero_()
     found = residue_maps(generator, one, other)
     for its in found.values():

@@ -37,12 +37,10 @@ def test_how_far_a_family_is_from_another(other, far):
 def test_a_signal_that_both_families_share_transfers_and_a_reversed_one_does_not():
     sets = {"a-x": family("one", 0), "b-x": family("two", 1), "a-y": family("three", 2, flipped=True)}
     recipe = TrainingRecipe(epochs=8, batch_size=10, lr=0.05, augment="none")
-    scores = carry_over.score_families(
-        sets, family("photos", 3, coded=False), recipe, networks=2, draws=100, precision="fp32"
-    )
-    assert {distance: len(each) for distance, each in scores.items()} == {
-        SAME_FAMILY: 2, SHAPES: 2, BUILD: 1, BOTH: 1, PHOTOGRAPHS: 2,
-    }  # fmt: skip
+    photos, how = family("photos", 3, coded=False), {"networks": 2, "draws": 100, "precision": "fp32"}
+    scores = carry_over.score_families(sets, photos, recipe, **how)
+    counts = {SAME_FAMILY: 2, SHAPES: 2, BUILD: 1, BOTH: 1, PHOTOGRAPHS: 2}
+    assert {distance: len(each) for distance, each in scores.items()} == counts
     first = {distance: each[0] for distance, each in scores.items()}
     assert first[SAME_FAMILY].expressions[0] == first[SHAPES].expressions[0] == first[SHAPES].units[0] == 1
     assert first[BUILD].expressions[0] <= 0.5, "brightness at the bottom is no anger here"

@@ -14,9 +14,8 @@ def clips_from(*clips: tuple[np.ndarray, list[int], int]) -> Clips:
     """Of pictures (T, H, W), their frame numbers and the apex; two clips per subject."""
     volumes, frames, apexes = zip(*clips, strict=True)
     subjects = [f"s{number // 2}" for number in range(len(clips))]
-    return made_clips(
-        volumes, frames, subject=subjects, sequence=[f"c{k}" for k in range(len(clips))], apex=apexes
-    )
+    names = [f"c{number}" for number in range(len(clips))]
+    return made_clips(volumes, frames, subject=subjects, sequence=names, apex=apexes)
 
 
 def grey(*values: float, side: int = 8) -> np.ndarray:
@@ -24,14 +23,10 @@ def grey(*values: float, side: int = 8) -> np.ndarray:
     return np.full((len(values), side, side), 0, np.uint8) + np.array(values, np.uint8)[:, None, None]
 
 
-def test_the_first_of_the_farthest_frames_is_spotted_within_the_clip():
+def test_the_first_of_the_farthest_frames_is_spotted_and_one_stands_for_a_clip():
     clips = clips_from((grey(*[0] * 4), [5, 7, 9, 11], 7), (grey(*[0] * 3), [1, 2, 3], 2))
     features = np.array([[[1, 1], [4, 5], [-2, -3], [1, 5]], [[3, 0], [3, 1], [3, 0.5], [99, 99]]], float)
     assert farthest(features, clips).tolist() == [1, 1]
-
-
-def test_the_frame_that_stands_for_a_clip():
-    clips = clips_from((grey(*[0] * 4), [5, 7, 9, 11], 7), (grey(*[0] * 3), [1, 2, 3], 2))
     features = np.zeros((3, 2, 4, 2))
     features[1, :, 2] = 1
     assert frame_places(features, clips, "spotted").tolist() == [[0, 0], [2, 2], [0, 0]]

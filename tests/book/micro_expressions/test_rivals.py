@@ -73,8 +73,8 @@ def test_answers_are_those_of_a_scikit_learn_pipeline():
         for strength in strengths:
             machine = SVC(C=strength / features.shape[1], kernel="linear", class_weight="balanced")
             pipeline = make_pipeline(StandardScaler(), machine).fit(features[train], labels[train])
-            given, classes = labels[valid], np.unique(labels[valid])
-            recalls = recall_score(given, pipeline.predict(features[valid]), labels=classes, average=None)
+            true, predicted = labels[valid], pipeline.predict(features[valid])
+            recalls = recall_score(true, predicted, labels=np.unique(true), average=None)
             scores.append(recalls.mean())
             said.append(pipeline.predict(features[test]))
         best = int(np.argmax(scores))

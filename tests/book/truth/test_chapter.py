@@ -17,10 +17,8 @@ def test_units_are_activated_in_faces_of_the_set_or_for_real_sets_of_lab():
 
 def test_the_page_has_its_own_population_first():
     p = TruthParameters(population="photographs_zero_bias", beside="units, units_free")
-    assert (
-        p.populations == ("photographs_zero_bias", "units", "units_free")
-        and TruthParameters().populations == ()
-    )
+    assert p.populations == ("photographs_zero_bias", "units", "units_free")
+    assert TruthParameters().populations == ()
 
 
 @pytest.mark.parametrize(("name", "value"), [("families", 1), ("families", 5), ("map_units", 9)])

@@ -77,7 +77,7 @@ def test_a_column_of_estimates_is_drawn_and_stored_as_its_numbers():
 
 def test_measures_stand_side_by_side_each_with_its_unit_and_null():
     twice = pd.concat([rows(panel="share"), rows(panel="gain").iloc[:1].assign(value=-2.0)])
-    drawn = drawn_of(twice, axis={"gain": Axis("points", null=0.0)}, alt="Dots.", caption="Dots.")
+    drawn = drawn_of(twice, axis={"gain": Axis("points", null=0.0)})
     share, gain = drawn.figure.axes
     assert [axes.get_title(loc="left") for axes in (share, gain)] == ["share", "gain"]
     assert dots(share)[1] == (0.75, 1) and dots(gain)[0] == (-2.0, 0)
@@ -119,7 +119,7 @@ def test_series_share_a_row_and_groups_have_a_heading():
 def test_notes_and_single_values_are_drawn_beside_the_dots():
     singles = pd.DataFrame({"label": ["b", "b"], "value": [0.7, 0.8]})
     given = rows(note=["+1", ""])
-    (axes,) = drawn_of(given, singles=singles, noted="gain", alt="Dots.", caption="Dots.").figure.axes
+    (axes,) = drawn_of(given, singles=singles, noted="gain").figure.axes
     assert [text.get_text() for text in axes.texts] == ["+1", "gain"]
     below, _ = (each for each in axes.collections if isinstance(each, PathCollection))
     assert below.get_offsets().tolist() == [[0.7, 1.3], [0.8, 1.3]]

@@ -92,28 +92,17 @@ def test_parts_of_a_metric():
 
 
 def faces(subjects: list[str]) -> FaceSet:
-    table = pd.DataFrame(
-        {
-            "dataset": "toy",
-            "subject": subjects,
-            "sequence": "",
-            "frame": 0,
-            "emotion": ["anger", "anger", "neutral", "neutral", "anger"],
-            "split": ["train", "train", "train", "test", "test"],
-        }
-    )
+    emotions, splits = ["anger", "anger", "neutral", "neutral", "anger"], ["train"] * 3 + ["test"] * 2
+    table = pd.DataFrame({"subject": subjects, "sequence": "", "frame": 0, "emotion": emotions})
+    table = table.assign(dataset="toy", split=splits)
     return FaceSet("toy", np.zeros((5, 8, 8), dtype=np.uint8), table)
 
 
 def test_split_table_by_hand():
     table = split_table(faces(["a", "a", "b", "c", "c"]))
     assert list(table.columns) == ["train", "test", "total"]
-    assert {name: list(row) for name, row in table.iterrows()} == {
-        "pictures": [3, 2, 5],
-        "subjects": [2, 1, 3],
-        "neutral": [1, 1, 2],
-        "anger": [2, 1, 3],
-    }
+    counts = {"pictures": [3, 2, 5], "subjects": [2, 1, 3], "neutral": [1, 1, 2], "anger": [2, 1, 3]}
+    assert {name: list(row) for name, row in table.iterrows()} == counts
 
 
 def test_split_table_does_not_count_subjects_that_are_partly_unknown():
@@ -153,18 +142,10 @@ def test_html_has_caption_scopes_formats_and_dashes():
         index=pd.Index(["a<b", "c"], name="split"),
     )
     cells = Cells(Table(table, "What & why", {"share": "share"}).html()).cells
-    assert [[tag, scope, plain(text)] for tag, scope, text in cells] == [
-        ["caption", None, "What & why"],
-        ["th", "col", "split"],
-        ["th", "col", "n"],
-        ["th", "col", "share"],
-        ["th", "row", "a<b"],
-        ["td", None, "1,234"],
-        ["td", None, "50.0 %"],
-        ["th", "row", "c"],
-        ["td", None, "–"],
-        ["td", None, "–"],
-    ]
+    heads = [["caption", None, "What & why"], *(["th", "col", name] for name in ("split", "n", "share"))]
+    first = [["th", "row", "a<b"], ["td", None, "1,234"], ["td", None, "50.0 %"]]
+    second = [["th", "row", "c"], ["td", None, "–"], ["td", None, "–"]]
+    assert [[tag, scope, plain(text)] for tag, scope, text in cells] == [*heads, *first, *second]
 
 
 def test_html_escapes_and_takes_functions():
@@ -196,15 +177,9 @@ def test_people_table_counts_pictures_and_sequences_by_hand():
     table = pd.DataFrame({"subject": list("aaabbc"), "sequence": list("112344"), "emotion": "fear"})
     table = table.assign(dataset="toy", frame=range(6), split=["train"] * 5 + ["test"])
     found = people_table(FaceSet("toy", np.zeros((6, 2, 2), np.uint8), table))
-    assert found["train"].to_dict() == {
-        "people": 2,
-        "pictures, least": 2,
-        "pictures, median": 2.5,
-        "pictures, most": 3,
-        "sequences, least": 2,
-        "sequences, median": 2,
-        "sequences, most": 2,
-    }
+    pictures = {"pictures, least": 2, "pictures, median": 2.5, "pictures, most": 3}
+    sequences = {f"sequences, {name}": 2 for name in ("least", "median", "most")}
+    assert found["train"].to_dict() == {"people": 2} | pictures | sequences
     assert found["test"]["people"] == 1
 
 
