@@ -173,14 +173,10 @@ def output(tmp_path, monkeypatch):
 
 
 def make_clone(folder):
-    listed = subprocess.run(
-        ["git", "-C", str(paths.root()), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    words = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.check_output(["git", "-C", str(paths.root()), *words], text=True)
     # Without the runs that come with the repository: a test counts its own.
-    for name in (n for n in listed.stdout.split("\0") if n and not n.startswith("runs/")):
+    for name in (n for n in listed.split("\0") if n and not n.startswith("runs/")):
         source, target = paths.root() / name, folder / name
         if source.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -204,9 +204,7 @@ def test_check_opens_the_pictures_that_the_reader_passes_over(tmp_path, command)
     assert code == 2 and f"{second}: not a readable picture" in err
 
 
-def test_pictures_without_a_face_are_listed_in_a_file_and_people_in_two_spellings_are_noted(
-    tmp_path, command, monkeypatch
-):
+def test_pictures_without_a_face_and_people_in_two_spellings_are_listed(tmp_path, command, monkeypatch):
     folder = tmp_path / "data" / "mine"
     folder.mkdir(parents=True)
     monkeypatch.setenv("FER_DATA", str(folder.parent))

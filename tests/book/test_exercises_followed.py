@@ -78,19 +78,11 @@ def follow(smoke_clone, tmp_path):
         nbformat.write(page, folder / "in.ipynb")
         done = json.loads((smoke_clone.result("smoke", chapter) / "DONE.json").read_text())
         settings = done["inputs"]["parameters"] | parameters
-        executed = subprocess.run(
-            [sys.executable, "-c", EXECUTE, "in.ipynb", "out.ipynb", json.dumps(settings)],
-            cwd=folder,
-            env=smoke_clone.environment
-            | {
-                "PYTHONPATH": str(paths.root()),  # with the networks that are kept there
-                "FER_OUTPUT": str(folder),
-                "FER_RUN": str(smoke_clone.root / "runs" / "smoke"),
-            },
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        own = {"PYTHONPATH": str(paths.root())}  # with the networks that are kept there
+        own |= {"FER_OUTPUT": str(folder), "FER_RUN": str(smoke_clone.root / "runs" / "smoke")}
+        words = [sys.executable, "-c", EXECUTE, "in.ipynb", "out.ipynb", json.dumps(settings)]
+        how = {"cwd": folder, "env": smoke_clone.environment | own, "capture_output": True, "text": True}
+        executed = subprocess.run(words, **how, check=True)
         texts = printed(folder / "out.ipynb")[-len(added) :] if added else []
         return Followed(folder, texts, executed.stdout.strip())
 

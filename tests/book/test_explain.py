@@ -159,9 +159,7 @@ def test_a_network_that_differs_from_its_digest_is_not_asked(run):
 
 
 @pytest.mark.slow
-def test_filters_are_ranked_placed_among_validation_pictures_and_joined_with_their_verdicts(
-    run, photo, known
-):
+def test_filters_are_ranked_placed_among_pictures_and_joined_with_their_verdicts(run, photo, known):
     told = explain(run, photo)
     answers = [each.response for each in told.strongest]
     assert answers == sorted(answers, reverse=True) and len(answers) == explaining.STRONGEST
@@ -189,9 +187,7 @@ def test_a_validation_picture_is_beyond_nothing_and_a_strange_one_beyond_much(ru
     assert told.beyond > told.usual and "is unlike those on which" in explanation_page(told)
 
 
-def test_what_the_run_keeps_of_the_known_faces_is_read_and_they_are_not_needed(
-    run, photo, known, monkeypatch
-):
+def test_what_the_run_keeps_of_known_faces_is_read_in_their_place(run, photo, known, monkeypatch):
     told = explain(run, photo)
     networks, found = networks_of(run, torch.device("cpu"))
     kept = yardstick.yardstick_of(networks, found.layer, "cpu")
@@ -295,9 +291,7 @@ def huge():
     ],
     ids=["text", "empty", "huge", "one pixel", "strip", "floats", "flat", "absent"],
 )
-def test_what_cannot_be_explained_is_one_line_and_nothing_is_written(
-    run, tmp_path, command, content, words, fault
-):
+def test_what_cannot_be_explained_is_one_line_and_no_file(run, tmp_path, command, content, words, fault):
     path = tmp_path / "a.png"
     if content is not None:
         path.write_bytes(content)

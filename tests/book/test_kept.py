@@ -77,14 +77,9 @@ def test_the_book_is_built_where_nothing_that_computes_is_installed(tmp_path):
 
     def reading(*words):
         code = f"import sys; sys.modules.update(dict.fromkeys({COMPUTING})); "
-        return subprocess.run(
-            [sys.executable, "-c", f"{code}from ferbook.cli import main; main()", *words],
-            cwd=clone.root,
-            env=clone.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        words = [sys.executable, "-c", f"{code}from ferbook.cli import main; main()", *words]
+        how = {"cwd": clone.root, "env": clone.environment, "capture_output": True, "text": True}
+        return subprocess.run(words, **how, check=False)
 
     built = reading("build", "--run", "reference", "--mine")
     assert built.returncode == 0, built.stderr

@@ -172,9 +172,7 @@ def test_the_check_finds_a_result_that_is_not_true(copied, tmp_path, spoil, told
     assert told in spoil_and_check(copied, tmp_path, spoil, QUICK[0])
 
 
-def test_of_two_chapters_that_are_executed_again_the_one_that_was_changed_differs_in_what_was_changed(
-    copied, tmp_path
-):
+def test_of_two_chapters_checked_again_the_changed_one_differs_in_what_was_changed(copied, tmp_path):
     told = spoil_and_check(copied, tmp_path, change_metric_and_figure, *QUICK)
     changed, other = told.partition(f"{QUICK[0]}: ")[2].split(f"{QUICK[1]}: ")
     state, *faults = changed.strip().splitlines()

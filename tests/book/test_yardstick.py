@@ -30,14 +30,8 @@ def test_a_network_that_is_always_right_gets_the_lowest_temperature():
 def test_a_response_is_placed_among_the_quantiles_and_beyond_the_highest():
     none = Estimate(0, why="made here")
     calibration = {"temperature": 1, "fitted_on": 201, "tested_on": 1, "before": none, "after": none}
-    made = Yardstick(
-        first="one",
-        layer="relu1",
-        temperatures={"one": 1.0},
-        calibration=calibration,
-        quantiles=[np.arange(201) / 10, np.zeros(201)],
-        usual=3,
-    )
+    known = {"first": "one", "layer": "relu1", "temperatures": {"one": 1.0}, "calibration": calibration}
+    made = Yardstick(quantiles=[np.arange(201) / 10, np.zeros(201)], usual=3, **known)
     np.testing.assert_allclose(made.shares_below(np.array([5.05, 0.0])), [51 / 200, 0])
     np.testing.assert_allclose(made.shares_below(np.array([-1.0, 1.0])), [0, 1])
     # The second filter answered nothing; of the first a thousandth may be rounding.

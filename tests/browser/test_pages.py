@@ -31,9 +31,7 @@ def within(site: Path, address: str) -> str:
 
 @every_page
 @pytest.mark.parametrize("width", TALLEST)
-def test_a_page_opens_without_an_error_asks_no_other_host_is_not_too_long_and_fits_a_finger(
-    seen, page, width
-):
+def test_a_page_opens_without_fault_or_request_is_short_and_fits_a_finger(seen, page, width):
     found = seen(page, width)
     assert found.faults == []
     assert [address for address in found.loaded if not address.startswith(("file:", "data:", "blob:"))] == []

@@ -60,9 +60,7 @@ def test_a_difference_is_answered_with_its_size_and_its_p():
         ("more_than", 0.5, "no", "Less than 2 points", [2]),
     ],
 )
-def test_each_answer_has_its_words_and_the_p_of_the_bound_that_it_passed(
-    polarity, value, word, words, bounds
-):
+def test_each_answer_has_its_words_and_the_p_of_its_bound(polarity, value, word, words, bounds):
     found = answer_claim(difference(polarity), {}, told(gain=estimate(value)))
     assert found.word == word and found.sentence.startswith(words)
     error = 1 / stats.t(20).ppf(0.975)
@@ -262,9 +260,7 @@ def faces(checksum):
     ],
     ids=["trained", "same", "fewer", "same number", "new faces", "new network"],
 )
-def test_a_run_answers_by_networks_that_it_trained_or_by_stored_ones_on_its_own_faces(
-    finish_derl, ahead, seeds, checksum, whose, repeats
-):
+def test_a_run_answers_by_its_own_networks_or_faces(finish_derl, ahead, seeds, checksum, whose, repeats):
     """What repeats the reference, the same networks on the same pictures, is no answer of the run."""
     for name, of, kept, data in (("reference", 5.0, (1, 2, 3), "a"), ("a", ahead, seeds, checksum)):
         record = {"populations": {"emotions": {"kept": list(kept)}} if kept else {}, "data": faces(data)}

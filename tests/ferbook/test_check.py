@@ -205,9 +205,7 @@ def test_a_run_of_some_chapters_is_checked_in_these(finished, monkeypatch):
 
 
 @pytest.mark.parametrize(("cores", "meet"), [(6, True), (5, False)])
-def test_chapters_are_executed_side_by_side_as_far_as_their_threads_leave_room(
-    finished, monkeypatch, cores, meet
-):
+def test_chapters_run_side_by_side_as_their_threads_leave_room(finished, monkeypatch, cores, meet):
     both = threading.Barrier(2)
     monkeypatch.setattr(check, "_check_chapter", lambda *_: {"met": both.wait(timeout=10 if meet else 0.1)})
     monkeypatch.setattr(check.os, "cpu_count", lambda: cores)  # of three threads each was made

@@ -106,9 +106,7 @@ def test_a_value_that_no_record_could_hold_is_refused_and_nothing_is_written(cop
         assert err.count("\n") == 1 and not (copy / "runs" / "a").exists()
 
 
-def test_a_build_says_in_a_line_each_what_is_out_of_date_and_absent_and_which_file_to_open(
-    monkeypatch, command, tmp_path
-):
+def test_a_build_says_what_is_out_of_date_or_absent_and_which_file_to_open(monkeypatch, command, tmp_path):
     index = tmp_path / ("long " * 20) / "[e] {c}" / "index.html"
     why = {"throws": "code changed", "means": "never ran", "sums": "data not found (FER_DATA)"}
     states = [ChapterState(name, (reason,)) for name, reason in why.items()]
@@ -127,9 +125,7 @@ def test_a_build_says_in_a_line_each_what_is_out_of_date_and_absent_and_which_fi
     assert f"{back} brings it back\n" in command("build", "--run", "a")[1]
 
 
-def test_of_one_that_is_checked_again_it_is_said_that_the_others_are_whole_in_lines_that_fit(
-    monkeypatch, command, run
-):
+def test_where_one_is_checked_again_the_others_are_whole_in_lines_that_fit(monkeypatch, command, run):
     run.write_record({"request": {"profile": "laptop", "parameters": {}}, "changed": "now"})
     again = {"chapter": "throws", "executed": True, "faults": [], "state": "executed again, agrees"}
     whole = {"chapter": "means", "executed": False, "faults": [], "state": "stored result whole"}

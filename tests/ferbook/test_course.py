@@ -505,9 +505,7 @@ def test_h7_a_student_hands_in_at_most_20_mib_and_50_notebooks(course, tmp_path,
     assert rows["many"]["reason"] == f"51 notebooks of 0.0 MiB, {most}"
 
 
-def test_who_is_on_the_list_has_its_variant_and_who_is_not_or_handed_in_nothing_is_said(
-    own_course, tmp_path, grade_all, monkeypatch
-):
+def test_the_list_gives_variants_and_tells_who_is_missing(own_course, tmp_path, grade_all, monkeypatch):
     (own_course / "variants.csv").write_text("student,variant\nada,7\nemil,2\n")
     for student in ("ada", "zoe"):
         hand_in(tmp_path / "class", solved(own_course), student)
@@ -621,9 +619,7 @@ def test_points_given_by_hand_count_and_wait_again_for_another_answer(course, tm
         ]
 
 
-def test_a_table_of_points_that_is_wrong_is_named_before_anything_is_graded_and_stays(
-    course, tmp_path, grade_all, monkeypatch
-):
+def test_a_wrong_table_of_points_is_named_before_grading_and_stays(course, tmp_path, grade_all, monkeypatch):
     for student in ("ada", "boris"):
         hand_in(tmp_path / "class", solved(course), student)
     grade_all()

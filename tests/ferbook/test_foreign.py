@@ -131,9 +131,7 @@ def test_a_number_whose_digest_was_written_anew_is_believed_and_that_is_said(run
 
 
 @pytest.mark.defect("R3")
-def test_a_run_from_elsewhere_is_compared_and_not_shown_until_its_user_calls_it_their_own(
-    runs, finish, tmp_path, toy_book
-):
+def test_a_run_from_elsewhere_is_shown_only_once_it_is_called_ones_own(runs, finish, tmp_path, toy_book):
     assert compare_runs("good", "a")["equal"] and build_book(runs)
     paths.local_results().unlink()
     told = r"run 'a' comes from elsewhere \(throws was not made here\): .* `ferbook build --run a --mine`"
@@ -156,9 +154,7 @@ def test_a_damaged_run_is_not_called_ones_own(runs):
     assert not paths.local_results().exists()
 
 
-def test_what_git_tracks_is_ones_own_and_outside_a_repository_the_reference_that_came_with_the_code(
-    copy, finish, monkeypatch
-):
+def test_what_git_tracks_is_ones_own_and_without_git_the_reference_is(copy, finish, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(copy.parent))
     results = {}
     for name in ("reference", "theirs"):

@@ -47,9 +47,7 @@ def test_an_error_in_a_cell_is_found():
 
 
 @pytest.mark.parametrize(("minor", "ids"), [(0, False), (4, False), (5, False), (5, True)])
-def test_cells_without_an_id_have_the_same_at_every_reading_and_nothing_is_printed(
-    tmp_path, minor, ids, recwarn, caplog
-):
+def test_cells_without_an_id_have_the_same_at_every_reading(tmp_path, minor, ids, recwarn, caplog):
     """As Google Colab (4.0) and older editors write them."""
     notebook = new_notebook(cells=[new_markdown_cell("# T", id="title"), new_code_cell("a = 1", id="a")])
     content = notebook | {"nbformat_minor": minor}

@@ -116,9 +116,7 @@ def test_what_does_not_end_though_all_jobs_have_is_not_waited_for(jobs, tmp_path
     watch(*changes)
 
 
-def test_jobs_that_the_cluster_does_not_have_any_more_are_named_and_not_waited_for(
-    jobs, tmp_path, monkeypatch
-):
+def test_jobs_that_the_cluster_lost_are_named_and_not_waited_for(jobs, tmp_path, monkeypatch):
     monkeypatch.setattr(progress, "GRACE", 2)
     monkeypatch.setattr(progress, "QUEUE_INTERVAL", 0)
     _, watch = jobs(("first", "a", 2))

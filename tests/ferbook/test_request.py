@@ -115,9 +115,7 @@ def test_a_stored_request_gives_the_same_parameters_again():
 @pytest.mark.parametrize(
     ("every", "seed", "draws"), [({}, 0, 100), ({"seed": "7", "draws": 500, "gone": 1}, 7, 500)]
 )
-def test_a_chapter_that_the_run_lacks_takes_what_was_asked_of_every_one_or_its_own_default(
-    every, seed, draws
-):
+def test_a_chapter_that_the_run_lacks_takes_what_was_asked_of_all_or_its_default(every, seed, draws):
     throws = of("throws", Request("smoke", {"seed": "7"})).model_dump()
     again = requested.stored_request({"profile": "smoke", "every": every, "parameters": {"throws": throws}})
     again.check()

@@ -9,19 +9,14 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from sphinx.testing.util import SphinxTestApp
 
 from ferbook.errors import RunStoreError
+from ferbook.estimate import Estimate
 from ferbook.sphinx_metrics import quote_metric
 from ferbook.text import MetricError
 
+BOOTSTRAP = "95 % subject-cluster bootstrap, 2000 draws"
 METRICS = {
-    "test_accuracy": {
-        "value": 0.9312,
-        "low": 0.9021,
-        "high": 0.9543,
-        "n": 1728,
-        "how": "95 % subject-cluster bootstrap, 2000 draws",
-        "unit": "share",
-    },
-    "epochs_run": {"value": 30, "low": None, "high": None, "n": None, "how": "", "unit": "count"},
+    "test_accuracy": Estimate(0.9312, 0.9021, 0.9543, n=1728, how=BOOTSTRAP, unit="share").to_json(),
+    "epochs_run": Estimate(30, unit="count").to_json(),
 }
 
 

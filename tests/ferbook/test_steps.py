@@ -67,9 +67,7 @@ def test_long_work_is_told_before_it_begins(monkeypatch, capsys, seconds, told):
         assert capsys.readouterr().err == told
 
 
-def test_on_a_terminal_one_line_fits_and_its_time_left_goes_down_while_nothing_is_told(
-    clock, no_notebook, monkeypatch
-):
+def test_on_a_terminal_one_line_fits_and_its_time_left_goes_down(clock, no_notebook, monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     terminal = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
     monkeypatch.setattr(module, "Console", lambda **_: terminal)
@@ -91,9 +89,7 @@ def test_work_that_fails_leaves_nothing(clock, file):
     assert not file.exists()
 
 
-def test_in_a_log_a_line_is_printed_now_and_then_also_while_no_step_ends(
-    clock, no_notebook, monkeypatch, capsys
-):
+def test_in_a_log_a_line_is_printed_also_while_no_step_ends(clock, no_notebook, monkeypatch, capsys):
     """The lines come from a thread of their own: here it ticks three times at once."""
     pauses, ticked = [], threading.Event()
 

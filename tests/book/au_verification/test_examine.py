@@ -128,9 +128,7 @@ def switchings(monkeypatch):
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_other_heads_are_asked_at_equal_energy_of_their_own_where_they_are_at_hand(
-    monkeypatch, switchings, there
-):
+def test_other_heads_are_asked_at_equal_energy_where_they_are_at_hand(monkeypatch, switchings, there):
     monkeypatch.setattr(au, "source_status", lambda name: {"found": there and name == "heads"})
     coded = people()
     with_another = replace(coded, aus=("AU11", *coded.aus), present=np.insert(coded.present, 0, True, axis=1))

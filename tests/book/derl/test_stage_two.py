@@ -117,9 +117,7 @@ def test_the_losses_are_weighted_by_hand():
     assert weighted_losses((joint, {}), labels, local=0.25).item() == pytest.approx(np.log1p(np.exp(-2)))
 
 
-def test_without_weight_the_local_outputs_learn_nothing_but_what_they_rest_on_does(
-    generator, views, faces, classes
-):
+def test_without_weight_local_outputs_learn_nothing_but_what_they_rest_on(generator, views, faces, classes):
     inputs, labels = residues_of(generator, views), torch.from_numpy(faces.labels(classes))
     for local in (0.0, 0.25):
         model = classifier(generator)
@@ -140,9 +138,7 @@ def trained(generator, inputs, labels, *, seed=0, recipe=RECIPE, train=None, val
     return model, training
 
 
-def test_residues_of_learnable_pictures_are_learned_and_validation_chooses_the_epoch(
-    generator, views, faces, classes
-):
+def test_learnable_residues_are_learned_and_validation_chooses_the_epoch(generator, views, faces, classes):
     inputs, labels = residues_of(generator, views), faces.labels(classes)
     model, recipe = classifier(generator), ResidueRecipe(epochs=8, batch_size=8, lr=0.003)
     state = torch.get_rng_state()
@@ -162,9 +158,7 @@ def test_residues_of_learnable_pictures_are_learned_and_validation_chooses_the_e
     assert (predict_inputs(model, inputs, np.arange(46, 60)).argmax(1) == labels[46:]).mean() > 0.8
 
 
-def test_pictures_that_are_neither_learned_from_nor_selected_on_have_no_influence(
-    generator, views, faces, classes
-):
+def test_pictures_neither_learned_from_nor_selected_on_have_no_influence(generator, views, faces, classes):
     inputs, labels = residues_of(generator, views), faces.labels(classes)
     model, training = trained(generator, inputs, labels)
     garbage = {name: values.clone() for name, values in inputs.items()}

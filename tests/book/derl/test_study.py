@@ -92,9 +92,7 @@ def test_every_condition_answers_every_tested_picture_once_per_seed(posed, proto
         assert all(p.grad is None for p in generator.parameters())
 
 
-def test_parameters_are_those_that_learn_from_labels_and_those_that_are_needed_besides(
-    posed, protocol, generators
-):
+def test_parameters_are_those_that_learn_from_labels_and_those_needed_besides(posed, protocol, generators):
     study = run(posed, protocol, generators, conditions=CONTEST_CONDITIONS)
     table = study.table.set_index("condition")
     for name, model in study.models.items():
@@ -182,7 +180,7 @@ def test_fewer_pictures_are_drawn_of_those_to_learn_from_and_to_choose_by_alone(
     assert fewer_pictures(posed, protocol, 0) is protocol
 
 
-def test_the_residues_of_one_generator_are_gone_when_those_of_the_next_are_computed(
+def test_residues_of_one_generator_are_gone_before_those_of_the_next(
     posed, protocol, generators, monkeypatch
 ):
     kept, alive, compute = [], [], stage_two.residues_of

@@ -60,17 +60,8 @@ ROWS = np.arange(12)
 def study() -> ResidueStudy:
     right, wrong = LABELS, 1 - LABELS
     half = np.where(ROWS < 6, right, wrong)
-    return study_of(
-        {
-            "all_pairs": [right, half],
-            "pair8": [half, half],
-            "pair4": [wrong, half],
-            "cnn": [half, half],
-            "pixel_difference": [wrong, wrong],
-        },
-        ROWS,
-        LABELS,
-    )
+    pairs = {"all_pairs": [right, half], "pair8": [half, half], "pair4": [wrong, half]}
+    return study_of(pairs | {"cnn": [half, half], "pixel_difference": [wrong, wrong]}, ROWS, LABELS)
 
 
 @pytest.fixture
@@ -194,14 +185,8 @@ def test_the_majority_class_is_that_of_each_folds_training_pictures(study, proto
 
 def test_derl_stands_first_and_every_score_is_the_mean_over_its_seeds(study, protocol):
     contest = derl_study.contest_of(study, posed("lab", 6), protocol, draws=200)
-    assert contest.names == (
-        "DeRL: all layers",
-        "layers of 8 × 8 only",
-        "layers of 4 × 4 only",
-        "plain CNN, equal size",
-        "pixel difference",
-        "majority-class baseline",
-    )
+    layers = ("DeRL: all layers", "layers of 8 × 8 only", "layers of 4 × 4 only")
+    assert contest.names == (*layers, "plain CNN, equal size", "pixel difference", "majority-class baseline")
     found = derl_study.residue_metrics(contest, study)
     assert found["accuracy"].value == pytest.approx(0.75)
     assert found["cnn_accuracy"].value == pytest.approx(0.5)

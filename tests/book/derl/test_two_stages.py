@@ -99,9 +99,7 @@ def test_a_training_is_read_as_it_was_trained(population, parameters, faces, pro
 
 
 @pytest.mark.slow
-def test_what_is_kept_is_of_the_recipe_and_what_is_missing_is_counted(
-    population, parameters, faces, protocol, splits, monkeypatch
-):
+def test_only_pieces_of_the_recipe_count(population, parameters, faces, protocol, splits, monkeypatch):
     told = "no seed of the population is whole; `ferbook populations train derl`"
     with pytest.raises(DataError, match=told):
         stages_of(ResidueTask(parameters, faces, protocol, splits))

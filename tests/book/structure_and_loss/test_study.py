@@ -35,12 +35,9 @@ def faces() -> FaceSet:
     count = 3 * N
     pixels = np.zeros((count, 8, 8), np.uint8)
     pixels[:, 0, 0], pixels[:, 0, 1] = np.arange(count) % 256, np.arange(count) // 256
-    return made_faces(
-        pixels,
-        subject=[f"s{i}" for i in range(count)],
-        emotion=[CLASSES[i % 3] for i in range(count)],
-        split=np.repeat(["train", "valid", "test"], N),
-    )
+    emotions = [CLASSES[i % 3] for i in range(count)]
+    split = np.repeat(["train", "valid", "test"], N)
+    return made_faces(pixels, subject=[f"s{i}" for i in range(count)], emotion=emotions, split=split)
 
 
 def network(share: float, shift: int = 0) -> np.ndarray:
@@ -161,18 +158,9 @@ class Stored:
 
 
 def populations(*losses):
-    return [
-        Population(
-            name=loss,
-            about="",
-            faces={"name": "fer2013", "size": 16},
-            network="zhu",
-            recipe=TrainingRecipe(loss=loss),
-            networks=2,
-            core_minutes=1,
-        )
-        for loss in losses
-    ]
+    known = {"about": "", "faces": {"name": "fer2013", "size": 16}, "network": "zhu", "networks": 2}
+    recipes = {loss: TrainingRecipe(loss=loss) for loss in losses}
+    return [Population(name=loss, recipe=own, core_minutes=1, **known) for loss, own in recipes.items()]
 
 
 def stored_networks(labels):

@@ -19,15 +19,11 @@ def faces(blank):
     generator = np.random.default_rng(4)
     emotions = [CLASSES[row % 2] for row in range(2 * PEOPLE)]
     with_anger = np.array([e == "anger" for e in emotions]) ^ (generator.random(2 * PEOPLE) < 0.25)
-    who = [f"p{row // 2}" for row in range(2 * PEOPLE)]
+    people = range(2 * PEOPLE)
     split = ["train", "train", "train", "valid", "test"]
-    return blank(
-        emotions,
-        subject=who,
-        split=[split[row // 2 % 5] for row in range(2 * PEOPLE)],
-        AU4=with_anger.astype(float),
-        AU12=(generator.random(2 * PEOPLE) < 0.5).astype(float),
-    )
+    units = {"AU4": with_anger.astype(float), "AU12": (generator.random(2 * PEOPLE) < 0.5).astype(float)}
+    who = {"subject": [f"p{k // 2}" for k in people], "split": [split[k // 2 % 5] for k in people]}
+    return blank(emotions, **who, **units)
 
 
 @pytest.fixture(scope="module")

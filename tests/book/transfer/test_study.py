@@ -36,14 +36,9 @@ def stripes(name, seed, emotions=("neutral", "happiness", "fear")):
     pixels = generator.integers(0, 120, size=(45, 16, 16))
     for row in range(45):
         pixels[row, :, 4 * (row % 3)] += 100
-    return made_faces(
-        pixels.astype(np.uint8),
-        name,
-        subject=[f"{name}-{row // 2 + 100 * SPLITS.index(split)}" for row, split in enumerate(SPLITS)],
-        frame=range(45),
-        emotion=[emotions[row % 3] for row in range(45)],
-        split=SPLITS,
-    )
+    people = [f"{name}-{row // 2 + 100 * SPLITS.index(split)}" for row, split in enumerate(SPLITS)]
+    shown = {"frame": range(45), "emotion": [emotions[row % 3] for row in range(45)], "split": SPLITS}
+    return made_faces(pixels.astype(np.uint8), name, subject=people, **shown)
 
 
 def three_sets() -> dict[str, FaceSet]:

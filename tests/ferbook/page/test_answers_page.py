@@ -56,13 +56,9 @@ def estimate(value, half, **fields):
 
 
 def evidence(degree, ahead, n=5, networks=()):
-    training = {
-        "kappa": estimate(0.18, 0.05),
-        "untrained": estimate(0.01, 0.01),
-        "kappa_degree": estimate(degree, 0.2),
-        "kappa_room": estimate(0.23, 0.1),
-        "n": Estimate(n, unit="count"),
-    }
+    training = {"kappa": estimate(0.18, 0.05), "untrained": estimate(0.01, 0.01)}
+    training |= {"kappa_degree": estimate(degree, 0.2), "kappa_room": estimate(0.23, 0.1)}
+    training["n"] = Estimate(n, unit="count")
     derl = {"ahead": estimate(ahead, 1.0, n=60), "half": estimate(0.2, 0.1, unit="share")}
     found = {"training": Evidence(training, {"faces": "lab", "commit": "abc"}, frozenset(networks))}
     return {name: (found | {"derl": Evidence(derl)}).get(name, Evidence()) for name in chapters()}
