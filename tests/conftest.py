@@ -182,12 +182,8 @@ def make_clone(folder):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FER")}
-    environment |= {
-        "PYTHONPATH": str(folder),
-        "FER_CACHE": str(fer_lib_paths.cache_dir()),
-        "FER_DATA": str(folder / "no-data"),
-        "COLUMNS": "200",
-    }
+    environment |= {"PYTHONPATH": str(folder), "FER_CACHE": str(fer_lib_paths.cache_dir()), "COLUMNS": "200"}
+    environment["FER_DATA"] = str(folder / "no-data")
     return Clone(folder, environment, "book.session")
 
 

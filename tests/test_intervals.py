@@ -4,11 +4,8 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = sorted(
-    file.relative_to(ROOT)
-    for package in ("ferbook", "face_sets", "fer_lib", "book", "synthetic_faces", "benchmarks")
-    for file in (ROOT / package).rglob("*.py")
-)
+ROOMS = ("ferbook", "face_sets", "fer_lib", "book", "synthetic_faces", "benchmarks")
+FILES = sorted(file.relative_to(ROOT) for room in ROOMS for file in (ROOT / room).rglob("*.py"))
 STATS = Path("fer_lib/stats")
 # Names of ``scipy.stats`` that make intervals.
 RULES = {"t", "norm", "chi2", "f", "binom", "beta", "binomtest", "bootstrap", "sem"}

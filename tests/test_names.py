@@ -7,11 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = sorted(
-    file
-    for room in ("book", "face_sets", "fer_lib", "ferbook", "synthetic_faces", "benchmarks")
-    for file in (ROOT / room).rglob("*.py")
-)
+ROOMS = ("book", "face_sets", "fer_lib", "ferbook", "synthetic_faces", "benchmarks")
+FILES = sorted(file for room in ROOMS for file in (ROOT / room).rglob("*.py"))
 SOURCES = {file: file.read_text(encoding="utf-8") for file in FILES}
 # What each file of a kind has under one name, because others look for it there.
 PROTOCOL = {"CHAPTER", "NO_EMOTIONS", "main", "open_chapter", "setup"}
@@ -51,13 +48,8 @@ def test_no_two_files_import_each_other():
         ".".join(file.relative_to(ROOT).with_suffix("").parts): imported_modules(source)
         for file, source in SOURCES.items()
     }
-    mutual = {
-        frozenset({one, other})
-        for one, reached in imports.items()
-        for other in reached & imports.keys()
-        if one in imports[other]
-    }
-    assert not mutual
+    every = [(one, other) for one, reached in imports.items() for other in reached & imports.keys()]
+    assert not [{one, other} for one, other in every if one in imports[other]]
 
 
 # Arguments that may be given by their place; further ones are given by their names.

@@ -253,10 +253,8 @@ def test_a_training_against_itself_differs_by_nothing_and_unpaired_by_chance(fol
 @follows("structure_and_loss", 3)
 def test_longer_training_makes_networks_surer_than_they_are_right(follow):
     short, long = (follow("structure_and_loss", kept=False, epochs=epochs) for epochs in (1, 20))
-    sure = [
-        np.average(own.figure("reliability")["confidence"], weights=own.figure("reliability")["pictures"])
-        for own in (short, long)
-    ]
+    curves = [own.figure("reliability") for own in (short, long)]
+    sure = [np.average(curve["confidence"], weights=curve["pictures"]) for curve in curves]
     assert sure[1] > sure[0] + 0.05
     assert long.number("ece_cross_entropy") > short.number("ece_cross_entropy")
 
@@ -326,10 +324,8 @@ def test_edges_win_contrast(follow):
 @follows("truth", 2)
 def test_networks_of_photographs_order_the_methods_alike(follow, page):
     own = follow("truth", population="photographs_zero_bias", networks=2, size=48)
-    scores = [
-        each.figure("verdicts").query("panel == 'correctness, lead'").set_index("label")["value"]
-        for each in (own, page("truth"))
-    ]
+    drawn = [each.figure("verdicts").query("panel == 'correctness, lead'") for each in (own, page("truth"))]
+    scores = [each.set_index("label")["value"] for each in drawn]
     assert own.fault == "" and scores[0].corr(scores[1], method="spearman") > 0.5
 
 

@@ -216,10 +216,8 @@ def test_degrees_of_filters_by_numpy_alone_from_the_table_that_the_reference_kee
     untrained, emotions, units, mixed = (kept_role(rows, name) for name in names)
     units_mixed = kept_role(rows, "mixtures, trained on units")
     nothing = (np.zeros(2), np.zeros((10, 2)))
-    over = [
-        tuple(own - less for own, less in zip(of, mixtures, strict=True))
-        for of, mixtures in ((emotions, mixed), (units, units_mixed))
-    ]
+    pairs = ((emotions, mixed), (units, units_mixed))
+    over = [tuple(own - less for own, less in zip(*pair, strict=True)) for pair in pairs]
     kept = {"verified_gain": (untrained, emotions, units), "verified_gain_over_mixtures": (nothing, *over)}
     for metric, roles in kept.items():
         published = told("au_verification", f"{metric}_degree")

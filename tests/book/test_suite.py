@@ -110,10 +110,8 @@ def test_sets_that_several_chapters_take_are_made_once_and_before_them(tmp_path,
     monkeypatch.setattr("face_sets.registry.open_faces", opened.append)
     monkeypatch.setattr(book_suite, "_require_fit", lambda model, faces: None)
     monkeypatch.setattr("face_sets.describe.names_in_two_cases", lambda faces: [])
-    faces, transfer, other = (
-        parameters([name], **given)[name]
-        for name, given in (("faces", {}), ("transfer", {}), ("transfer", {"seed": 1}))
-    )
+    faces = parameters(["faces"])["faces"]
+    transfer, other = (parameters(["transfer"], **given)["transfer"] for given in ({}, {"seed": 1}))
     book_suite.prepare([faces, transfer])
     assert set(opened) == {faces.face_request, transfer.face_request}, "each makes its further sets itself"
     opened.clear()

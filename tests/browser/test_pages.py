@@ -146,9 +146,8 @@ def test_a_mark_tells_its_value_to_a_pointer_and_to_the_keyboard(opened):
     mark.scroll_into_view_if_needed()
     place = mark.bounding_box()
     tab.mouse.move(place["x"] + place["width"] / 2 + 2, place["y"] + place["height"] / 2)
-    assert box.inner_text() in tab.locator("#figure-networks .hover").evaluate_all(
-        "marks => marks.map((each) => each.getAttribute('aria-label'))"
-    )
+    labels = "marks => marks.map((each) => each.getAttribute('aria-label'))"
+    assert box.inner_text() in tab.locator("#figure-networks .hover").evaluate_all(labels)
     mark.focus()
     first = box.inner_text()
     tab.keyboard.press("ArrowRight")

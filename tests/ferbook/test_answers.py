@@ -160,10 +160,8 @@ def test_a_control_that_a_users_run_did_not_measure_is_the_references_and_says_s
 
 
 def test_a_gate_that_is_not_passed_leaves_the_claim_undecided_and_is_named():
-    gates = {
-        "six": Gate(requires="Six sides?", noted="throws.sides", equals=6),
-        "many": Gate(requires="Many?", metric="throws.throws", above=9),
-    }
+    many = Gate(requires="Many?", metric="throws.throws", above=9)
+    gates = {"six": Gate(requires="Six sides?", noted="throws.sides", equals=6), "many": many}
     asked = difference(gates=("six", "many"))
 
     def found(sides, throws):

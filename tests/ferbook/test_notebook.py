@@ -15,10 +15,9 @@ from ferbook.notebook import cell_name, faults_of_execution, read_notebook, requ
 
 def executed(*counts, output=True):
     outputs = [new_output("stream", text="1")] if output else []
-    cells = [
-        new_code_cell(f"x = {place}", execution_count=count, outputs=[*outputs])
-        for place, count in enumerate(counts)
-    ]
+    cells = [new_code_cell(f"x = {n}", outputs=[*outputs]) for n in range(len(counts))]
+    for cell, count in zip(cells, counts, strict=True):
+        cell.execution_count = count
     return new_notebook(cells=cells)
 
 

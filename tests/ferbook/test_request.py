@@ -193,9 +193,8 @@ def test_a_range_over_what_is_no_whole_number_is_refused():
 def test_every_combination_is_a_request_and_the_rest_holds_for_all(closure):
     request = Request("smoke", {"seed": "0..1", "sides": "6,8", "throws": "20"})
     requests = requests_of(request, closure)
-    assert [(each.overrides["seed"], each.overrides["sides"]) for each in requests] == [
-        (seed, sides) for seed in (0, 1) for sides in (6, 8)
-    ]
+    pairs = [(each.overrides["seed"], each.overrides["sides"]) for each in requests]
+    assert pairs == [(0, 6), (0, 8), (1, 6), (1, 8)]
     assert requests[1].default_run_name == "smoke-seed-0-sides-8-throws-20"
 
 

@@ -136,12 +136,10 @@ def test_only_a_declared_and_finished_chapter_can_be_looked_up(output):
         run.upstream("throws")
 
 
-def test_a_fragment_of_a_report_is_shown_as_it_is(output):
-    assert open_chapter("throws", DEFAULTS).show("<ul><li>a</li></ul>").data == "<ul><li>a</li></ul>"
-
-
-def test_words_in_place_of_a_figure_are_text(output):
-    assert open_chapter("throws", DEFAULTS).say("a < b").data == '<p class="not-shown">a &lt; b</p>'
+def test_a_fragment_of_a_report_is_shown_as_it_is_and_words_in_place_of_a_figure_as_text(output):
+    run = open_chapter("throws", DEFAULTS)
+    assert run.show("<ul><li>a</li></ul>").data == "<ul><li>a</li></ul>"
+    assert run.say("a < b").data == '<p class="not-shown">a &lt; b</p>'
 
 
 def test_a_notebook_opened_by_hand_writes_aside_and_looks_upstream_in_the_current_run(tmp_path, monkeypatch):

@@ -165,10 +165,9 @@ def test_everybody_shows_every_emotion_before_one_again(scripts):
 
 
 def test_a_person_is_the_same_among_any_number_of_people(scripts):
-    few, many, other = (
-        expression_pairs(people, 24, seed, "lab", expressions=3, takes=1)[0].pixels
-        for people, seed in ((1, 0), (3, 0), (1, 1))
-    )
+    how = {"expressions": 3, "takes": 1}
+    drawn = [expression_pairs(*each, "lab", **how)[0].pixels for each in ((1, 24, 0), (3, 24, 0), (1, 24, 1))]
+    few, many, other = drawn
     np.testing.assert_array_equal(few, many[: len(few)])
     assert (other != few).any()
 

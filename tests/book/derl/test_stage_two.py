@@ -81,10 +81,8 @@ def test_a_generator_that_diverged_is_refused(generator, views):
 
 def numbered(count: int = 7, versions: int = 2) -> dict[str, torch.Tensor]:
     """Inputs that say which picture in which version they are."""
-    return {
-        "a": (torch.arange(count) + 100 * torch.arange(versions)[:, None])[..., None].half(),
-        "b": torch.zeros(versions, count, 2, 3),
-    }
+    numbers = torch.arange(count) + 100 * torch.arange(versions)[:, None]
+    return {"a": numbers[..., None].half(), "b": torch.zeros(versions, count, 2, 3)}
 
 
 def test_a_pass_has_each_picture_once_in_a_version_of_its_own_with_its_label():
@@ -142,9 +140,8 @@ def test_learnable_residues_are_learned_and_validation_chooses_the_epoch(generat
     inputs, labels = residues_of(generator, views), faces.labels(classes)
     model, recipe = classifier(generator), ResidueRecipe(epochs=8, batch_size=8, lr=0.003)
     state = torch.get_rng_state()
-    training = stage_two.train_residue_classifier(
-        inputs, labels, np.arange(30), np.arange(30, 46), model, recipe=recipe, precision=FP32
-    )
+    rows, how = (np.arange(30), np.arange(30, 46)), {"recipe": recipe, "precision": FP32}
+    training = stage_two.train_residue_classifier(inputs, labels, *rows, model, **how)
     assert torch.equal(state, torch.get_rng_state()) and not model.training
     curve = training.curve
     assert list(curve) == ["epoch", "train_loss", "valid_loss", "valid_accuracy", "seconds"]

@@ -37,10 +37,8 @@ def folds_of(clips: Clips) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Each person is tested once, and the next selects."""
     person = np.array([int(subject[1:]) for subject in clips.subjects])
     people = person.max() + 1
-    return [
-        tuple(np.flatnonzero(part) for part in ((ahead > 1), ahead == 1, ahead == 0))
-        for ahead in ((person - k) % people for k in range(people))
-    ]
+    ahead = [(person - k) % people for k in range(people)]
+    return [tuple(map(np.flatnonzero, (own > 1, own == 1, own == 0))) for own in ahead]
 
 
 def task_of(clips: Clips, classes: tuple[str, ...] = CLASSES, **more: object) -> ClipTask:

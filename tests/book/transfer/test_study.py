@@ -64,12 +64,13 @@ def narrow_networks():
 def trainings(narrow_networks) -> list[FaceSet]:
     """The faces of each training of this file, in order."""
     seen, build = [], train_study.face_learner
+
+    def noted(faces, *given, **settings):
+        seen.append(faces)
+        return build(faces, *given, **settings)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            train_study,
-            "face_learner",
-            lambda faces, *given, **settings: (seen.append(faces), build(faces, *given, **settings))[1],
-        )
+        patch.setattr(train_study, "face_learner", noted)
         yield seen
 
 

@@ -23,6 +23,7 @@ DEGREE |= {"ends": ["none", "units"]}
 POINTS = SHARED | {"form": "difference", "polarity": "more", "matters": 2, "unit": "points"}
 SIXES = POINTS | {"short": "Half", "measure": "derl.half", "unit": "", "matters": 0.5}
 SIXES |= {"polarity": "more_than"}
+LOGGED = {"Ahead": {"before": "holds"}, "Gone": {"before": "no"}}
 CLAIMS = Claims.model_validate(
     {
         "gates": {"many": {"requires": "Many?", "metric": "training.n", "above": 4}},
@@ -39,14 +40,7 @@ CLAIMS = Claims.model_validate(
             },
             {"paper": "suite", "name": "Our own", "claims": [POINTS | {"short": "Db", "measure": "derl.db"}]},
         ],
-        "log": [
-            {
-                "day": "2026-11-28",
-                "what": "Frozen.",
-                "why": "A start.",
-                "claims": {"Ahead": {"before": "holds"}, "Gone": {"before": "no"}},
-            }
-        ],
+        "log": [{"day": "2026-11-28", "what": "Frozen.", "why": "A start.", "claims": LOGGED}],
     }
 )
 
@@ -112,10 +106,8 @@ def test_a_mark_is_filled_where_its_answer_holds_after_correction(close):
 def test_an_interval_that_leaves_the_axis_ends_in_an_arrow_head(close):
     wide = evidence(1.4, 5.0)
     wide["training"].metrics["kappa_degree"] = Estimate(1.2, -1.5, 2.9, how="made", freedom=3.0)
-    heads = [
-        [line.get_marker() for line in answers_figure(made(of), "Answers.").figure.axes[0].lines]
-        for of in (wide, evidence(0.9, 5.0))
-    ]
+    figures = [answers_figure(made(of), "Answers.").figure for of in (wide, evidence(0.9, 5.0))]
+    heads = [[line.get_marker() for line in figure.axes[0].lines] for figure in figures]
     assert {"<", ">"} <= set(heads[0]) and not {"<", ">"} & set(heads[1])
     nothing = answers_figure(made({name: Evidence() for name in chapters()}), "Answers.")
     assert nothing.data.empty and not nothing.figure.legends

@@ -137,10 +137,8 @@ class Cells(HTMLParser):
 
 
 def test_html_has_caption_scopes_formats_and_dashes():
-    table = pd.DataFrame(
-        {"n": pd.array([1234, pd.NA], dtype="Int64"), "share": [0.5, float("nan")]},
-        index=pd.Index(["a<b", "c"], name="split"),
-    )
+    numbers = {"n": pd.array([1234, pd.NA], dtype="Int64"), "share": [0.5, float("nan")]}
+    table = pd.DataFrame(numbers, index=pd.Index(["a<b", "c"], name="split"))
     cells = Cells(Table(table, "What & why", {"share": "share"}).html()).cells
     heads = [["caption", None, "What & why"], *(["th", "col", name] for name in ("split", "n", "share"))]
     first = [["th", "row", "a<b"], ["td", None, "1,234"], ["td", None, "50.0 %"]]
