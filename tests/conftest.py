@@ -108,16 +108,10 @@ def striped_faces() -> FaceSet:
     happy = np.arange(60) % 2 == 1
     pixels = generator.integers(60, 120, size=(60, 16, 16))
     pixels[happy, :, ::4] += 100
-    table = pd.DataFrame(
-        {
-            "dataset": "stripes",
-            "subject": [f"stripes-{i // 2}" for i in range(60)],
-            "sequence": "",
-            "frame": 0,
-            "emotion": np.where(happy, "happiness", "neutral"),
-            "split": ["train"] * 30 + ["valid"] * 16 + ["test"] * 14,
-        }
-    )
+    subjects, split = [f"stripes-{i // 2}" for i in range(60)], ["train"] * 30 + ["valid"] * 16
+    table = pd.DataFrame({"dataset": "stripes", "subject": subjects, "sequence": "", "frame": 0})
+    table["emotion"] = np.where(happy, "happiness", "neutral")
+    table["split"] = split + ["test"] * 14
     return FaceSet("stripes", pixels.astype(np.uint8), table)
 
 

@@ -137,11 +137,8 @@ def test_no_hub_hands_names_on():
         assert sum(len(node.names) for node in imports) <= MOST_NAMES_ON, file
 
 
-def test_no_file_has_a_name_that_explains_nothing():
+def test_no_file_has_a_name_that_explains_nothing_or_is_left_in_an_old_room():
     empty = {"utils", "util", "helpers", "helper", "common", "misc", "manager"}
     assert not [file for file in FILES if file.stem in empty]
-
-
-def test_no_file_is_left_in_an_old_room():
     rooms = {file.relative_to(ROOT / "fer_lib").parts[0] for file in in_package("fer_lib")}
     assert rooms <= {"__init__.py", "names.py", *LIBRARY}

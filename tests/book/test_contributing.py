@@ -75,24 +75,11 @@ def _toy_method(network, layer, pictures, rows, filters, positions) -> np.ndarra
     """The picture itself."""
     return pictures[rows] / 255
 '''
-CLAIM = {
-    "paper": "khorrami2015",
-    "name": "A toy paper",
-    "claims": [
-        {
-            "claim": "A toy claim.",
-            "short": "A toy",
-            "certainty": "N",
-            "form": "difference",
-            "polarity": "more",
-            "measure": "toychapter.answer",
-            "why": "A toy has one.",
-            "matters": 0.5,
-            "absolute": "The toy says {toychapter.answer}.",
-            "table": [["**toy**", "toychapter.answer"], ["none", "toychapter.nothing"]],
-        }
-    ],
-}
+TOY = {"claim": "A toy claim.", "short": "A toy", "certainty": "N", "form": "difference", "polarity": "more"}
+TOY |= {"measure": "toychapter.answer", "why": "A toy has one.", "matters": 0.5}
+TOY["absolute"] = "The toy says {toychapter.answer}."
+TOY["table"] = [["**toy**", "toychapter.answer"], ["none", "toychapter.nothing"]]
+CLAIM = {"paper": "khorrami2015", "name": "A toy paper", "claims": [TOY]}
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +155,7 @@ def test_a_claim_is_an_entry_of_claims_yaml(clone, touched):
     edit(file, "papers:\n", "papers:\n" + re.sub("^", "  ", entry.rstrip("\n"), flags=re.M) + "\n")
     unlogged = clone.ferbook("claims", "--run", "toy", expect=2)
     digest = re.search(r"'A toy', whose digest is (\w+)", unlogged)[1]
-    decision = {CLAIM["claims"][0]["short"]: {"before": "new", "digest": digest}}
+    decision = {TOY["short"]: {"before": "new", "digest": digest}}
     change = {"day": date(2027, 1, 1), "what": "A toy.", "why": "A toy.", "claims": decision}
     file.write_text(file.read_text() + re.sub("^", "  ", yaml.safe_dump([change]), flags=re.M).rstrip(" "))
     told = clone.ferbook("claims", "--run", "toy")

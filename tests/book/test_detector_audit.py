@@ -320,10 +320,7 @@ REFUSED = {
         r"line 1627: \d cells, and 7 columns: the last row is not whole",
     ),
     "no unit": (lambda own, truth: own.rename(columns="x{}".format), "no column is known as an action unit"),
-    "one picture for all": (
-        lambda own, truth: own.assign(input="a.png"),
-        "no column names the pictures; expected names such as 00001.png",
-    ),
+    "one picture for all": (lambda own, truth: own.assign(input="a.png"), "no column names the pictures"),
     "no picture": (lambda own, truth: own.drop(columns="input").assign(frame=0), "no column names"),
     "no rows": (lambda own, truth: own.iloc[:0], "no rows below"),
     "no number": (lambda own, truth: own.assign(**dict.fromkeys(own.filter(like="AU"), "x")), "no number in"),
@@ -357,10 +354,7 @@ READ = {
     "capital R is a side": (lambda own, truth: with_sides(own, "_L", "_R"), ""),
     "sides without a line": (lambda own, truth: with_sides(own, "L", "R"), ""),
     "a comma for the point": (lambda own, truth: own.to_csv(index=False, sep=";", decimal=","), ""),
-    "an intensity behind what only says whether": (
-        lambda own, truth: own[["input"]].assign(AU12_c=1, AU12_r=5 * own["AU12"]),
-        "",
-    ),
+    "a flag and a level": (lambda own, truth: own[["input"]].assign(AU12_c=1, AU12_r=5 * own["AU12"]), ""),
     "shares called r": (
         lambda own, truth: openface(own, truth).filter(like="_r").div(5).assign(file=truth["file"]),
         "no value above 1; read as 0 to 1, not as 0 to 5",
@@ -373,10 +367,7 @@ READ = {
         lambda own, truth: own.assign(AU12_occ=1, AU15_prob=0.5, AU25_lips_part=0.5),
         "AU12_occ, AU15_prob, AU25_lips_part: named as units are, and not understood; left out; say",
     ),
-    "one column in per cent": (
-        lambda own, truth: own.assign(AU12=100 * own["AU12"]),
-        "AU12: values go from .* to .*; they are read as per cent",
-    ),
+    "one column in per cent": (lambda own, truth: own.assign(AU12=100 * own["AU12"]), "AU12: .* as per cent"),
     "log odds": (
         lambda own, truth: (
             own.drop(columns="input").sub(0.5).mul(8).add_suffix(" Evidence").assign(file=truth["file"])

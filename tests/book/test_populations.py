@@ -47,6 +47,7 @@ def prepare(patch, folder, faces):
     of_lab = FaceSet("lab", faces.pixels, faces.table.assign(dataset="lab"))
     patch.setattr(population_training, "open_faces", lambda *_, **__: of_lab)
     patch.setattr(populations, "populations", lambda: {"tiny": TINY})
+    patch.setattr(populations, "find_population", lambda name: TINY)
 
 
 @pytest.fixture(autouse=True)
@@ -195,7 +196,6 @@ def test_one_network_that_fails_is_named_and_the_others_are_trained(monkeypatch,
             raise fault
         return {"seed": member.seed, "seconds": 1}
 
-    monkeypatch.setattr(populations, "find_population", lambda name: TINY)
     monkeypatch.setattr(population_training, "train_member", train)
     with pytest.raises(typer.Exit):
         populations_train(["tiny"])
@@ -213,8 +213,7 @@ def test_what_is_kept_and_what_is_missing_is_listed(capsys):
     assert "runs, which FER_RUNS names\ntiny: 1 of 2 (1 missing)" in capsys.readouterr().out
 
 
-def test_a_seed_that_is_not_asked_for_is_named(monkeypatch):
-    monkeypatch.setattr(populations, "find_population", lambda name: TINY)
+def test_a_seed_that_is_not_asked_for_is_named():
     assert [each.seed for each in populations.requested_members(["tiny"], only="1")] == [1]
     assert len(populations.requested_members(["tiny"], 1)) == 1
     with pytest.raises(ParameterError, match="population tiny has no network 99; it has 0, 1"):
@@ -318,8 +317,7 @@ def test_a_file_that_cannot_be_understood_is_refused(tmp_path, monkeypatch, text
         populations.populations()
 
 
-def test_a_device_that_there_is_not_is_told_also_where_no_network_is_missing(kept, monkeypatch):
-    monkeypatch.setattr(populations, "find_population", lambda name: TINY)
+def test_a_device_that_there_is_not_is_told_also_where_no_network_is_missing(kept):
     with pytest.raises(ParameterError, match="device = 'nosuch' is not available"):
         populations_train(["tiny"], device="nosuch")
 

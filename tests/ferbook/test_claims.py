@@ -9,20 +9,10 @@ from ferbook import paths
 from ferbook.claims import Claims, claim_digest, read_claims, require_logged
 from ferbook.errors import DataError
 
-DIE = {
-    "claim": "A die is fair.",
-    "short": "Fair",
-    "form": "difference",
-    "polarity": "as_good",
-    "measure": "throws.gain",
-    "why": "Both were thrown.",
-    "matters": 2,
-    "unit": "points",
-    "gates": ["thrown_often"],
-    "certainty": "N",
-    "absolute": "It fell on six {throws.sixes} times.",
-    "table": [["**this die**", "throws.sixes"], ["a fair one", "throws.fair"]],
-}
+DIE = {"claim": "A die is fair.", "short": "Fair", "form": "difference", "polarity": "as_good"}
+DIE |= {"measure": "throws.gain", "why": "Both were thrown.", "matters": 2, "unit": "points"}
+DIE |= {"gates": ["thrown_often"], "certainty": "N", "absolute": "It fell on six {throws.sixes} times."}
+DIE |= {"table": [["**this die**", "throws.sixes"], ["a fair one", "throws.fair"]]}
 DEGREE = {"form": "degree", "polarity": None, "floor": "no weight", "ceiling": "a heavy side"}
 OFTEN = {"requires": "Often?", "metric": "throws.throws", "above": 4}
 LOADED = {"before": "no", "digest": "0" * 12}

@@ -292,16 +292,11 @@ def test_checks_that_end_without_an_error_have_their_points_whatever_is_printed(
 # Cells that are not as they were
 
 
-def crlf(notebook):
-    """The notebook as an editor on Windows saves it."""
-    notebook = deepcopy(notebook)
+def test_line_ends_of_windows_change_neither_cells_nor_keys(dice):
+    notebook = deepcopy(dice.notebook)
     for cell in notebook.cells:
         cell.source = cell.source.replace("\n", "\r\n")
-    return notebook
-
-
-def test_line_ends_of_windows_change_neither_cells_nor_keys(dice):
-    assert cells_of(crlf(dice.notebook)) == cells_of(dice.notebook)
+    assert cells_of(notebook) == cells_of(dice.notebook)
 
 
 @pytest.mark.parametrize(("old", "new"), [("TESTS\n", "TESTS \n"), ("### BEGIN", "#BEGIN"), ("\n", "\r\n")])

@@ -82,10 +82,6 @@ def test_a_package_that_is_not_installed_here_is_unknown_and_not_changed(monkeyp
     assert stale_reasons(RECORDED, current) == []
 
 
-def test_nothing_changed_means_no_reason():
-    assert stale_reasons(RECORDED, copies.deepcopy(RECORDED)) == []
-
-
 def test_other_data_are_told_once_as_the_parameter_that_asks_for_them():
     current = copies.deepcopy(RECORDED) | {"data": {"fer2013 0 48 0": "g", "wild 12 0 0": "w"}}
     current["parameters"]["faces"] = "fer2013"

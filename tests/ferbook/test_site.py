@@ -28,16 +28,13 @@ def built(tmp_path):
     return folder
 
 
-def test_pages_lose_what_they_do_not_need(built):
+def test_pages_lose_what_they_do_not_need_and_a_link_to_a_word_says_what_it_means(built):
     finish(built)
     page = (built / "book" / "dice.html").read_text()
     assert re.findall(r'src="([^"]+)"', page) == ["../_static/doctools.js"]
     search = (built / "search.html").read_text()
     assert "searchindex.js" in search and "fontawesome" not in search
     assert [file.name for file in (built / "_static").rglob("*") if file.is_file()] == []
-
-
-def test_a_link_to_a_word_says_what_it_means(built):
     link = '<a class="reference internal" href="{}#term-die">die</a>'
     meaning = f'<p>A <b>"cube"</b> with\nsides. <em>Explained in</em> {link}</p>'
     entry = f'<dl><dt id="term-die">die</dt><dd>{meaning}</dd></dl>'

@@ -180,7 +180,7 @@ def test_whom_networks_are_asked_about_is_told_by_number_and_by_who_they_are():
     assert replace(one, shown=renamed).people != one.people
 
 
-def test_what_is_verified_is_held_against_claims_and_causes_paired_at_random():
+def test_what_is_verified_or_named_rightly_is_held_against_claims_and_causes_paired_at_random():
     own = answered(["AU1", "AU1", "AU12", ""], ["AU1", "AU4", "AU12", "AU12"])
     found = {name: reading(own).tolist() for name, reading in READINGS.items()}
     # Of three claims two are verified; at random 2 · 1/3 for AU1 and 1 · 1/3 for AU12: one.
@@ -188,18 +188,14 @@ def test_what_is_verified_is_held_against_claims_and_causes_paired_at_random():
     assert found["verified_gain"] == pytest.approx([1] * 4) and found["kappa"] == pytest.approx([0.5] * 4)
     assert found["verified"] == [2] * 4 and found["distinct_units"] == [2] * 4
     assert found["beyond_chance"] == found["beyond_emotion"] == [3] * 4
+    assert agreement_share("kl")(own).tolist() == pytest.approx([2 / 3] * 4)
+    assert agreement_share("auroc")(own).tolist() == [1] * 4
+    assert agreement_share("kl")(answered([""] * 4, ["AU1"] * 4)).tolist() == [0] * 4
 
 
 def test_where_all_filters_share_one_unit_kappa_is_nought_and_not_undefined():
     assert READINGS["kappa"](answered(["AU12"] * 4, ["AU12"] * 4)).tolist() == [0] * 4
     assert READINGS["kappa"](answered([""] * 4, ["AU12"] * 4)).tolist() == [0] * 4
-
-
-def test_the_share_of_filters_whose_unit_is_named_rightly_counts_those_with_a_name():
-    own = answered(["AU1", "AU1", "AU12", ""], ["AU1", "AU4", "AU12", "AU12"])
-    assert agreement_share("kl")(own).tolist() == pytest.approx([2 / 3] * 4)
-    assert agreement_share("auroc")(own).tolist() == [1] * 4
-    assert agreement_share("kl")(answered([""] * 4, ["AU1"] * 4)).tolist() == [0] * 4
 
 
 def test_the_same_claims_are_held_against_what_moves_the_filters_on_other_heads():

@@ -14,12 +14,6 @@ def effects_of_size(full, aus=AUS, levels=(0.5, 1.0), *, people=None, each_level
     full = np.asarray(full, float)
     effect = full[:, :, None] * np.array(levels) if each_level is None else each_level
     each = np.repeat(full[None], 8, axis=0) if people is None else np.asarray(people, float)
-    return Effects(
-        aus=aus,
-        levels=levels,
-        effect=effect,
-        low=effect - 0.1,
-        high=effect + 0.1,
-        people=np.repeat(each[..., None], len(levels), axis=-1),
-        dead=~full.any(axis=1),
-    )
+    known = {"aus": aus, "levels": levels, "effect": effect, "low": effect - 0.1, "high": effect + 0.1}
+    people = np.repeat(each[..., None], len(levels), axis=-1)
+    return Effects(people=people, dead=~full.any(axis=1), **known)

@@ -94,13 +94,9 @@ def splits(**columns: object) -> PairSplits:
     inputs = truth.copy()
     inputs[[0, 1, 2, 3, 5, 6], :8] = noise(6, seed=4)[:, :8]
     inputs[4, 0] = 1
-    table = pd.DataFrame(
-        {
-            "subject": list("aaababcc"),
-            "sequence": ["1", "1", "2", "1", "1", "2", "1", "1"],
-            "emotion": ["happiness", "fear", "happiness", "happiness", "neutral", *["happiness"] * 3],
-        }
-    ).assign(dataset="toy", split="test", frame=0, **columns)
+    emotions = ["happiness", "fear", "happiness", "happiness", "neutral", *["happiness"] * 3]
+    table = pd.DataFrame({"subject": list("aaababcc"), "sequence": list("11211211"), "emotion": emotions})
+    table = table.assign(dataset="toy", split="test", frame=0, **columns)
     taught = noise(4, seed=5), noise(4, seed=6)
     return PairSplits(taught, taught, np.array(list("wxyz")), FaceSet("toy", inputs, table), truth, "")
 

@@ -11,6 +11,8 @@ from fer_lib.train.recipe import TrainingRecipe
 from ferbook.estimate import Estimate
 from tests.made import made_faces
 
+SPLITS = ["train", "valid", "test"]
+
 
 def family(name: str, seed: int, *, coded: bool = True, flipped: bool = False) -> FaceSet:
     """90 pictures of 30 people; anger and AU4 brighten the upper half (the lower one, if ``flipped``)."""
@@ -19,12 +21,9 @@ def family(name: str, seed: int, *, coded: bool = True, flipped: bool = False) -
     pixels = rng.integers(60, 120, (90, 48, 48)).astype(np.uint8)
     half = slice(24, 48) if flipped else slice(0, 24)
     pixels[angry == 1, half] += 90
-    known = {
-        "subject": [f"{name}-{k}" for k in np.repeat(np.arange(30), 3)],
-        "sequence": [f"{name}-{k}" for k in range(90)],
-        "emotion": np.where(angry, "anger", "happiness"),
-        "split": np.repeat(["train", "valid", "test"], 30),
-    }
+    who = [f"{name}-{k}" for k in np.repeat(np.arange(30), 3)]
+    known = {"subject": who, "sequence": [f"{name}-{k}" for k in range(90)]}
+    known |= {"emotion": np.where(angry, "anger", "happiness"), "split": np.repeat(SPLITS, 30)}
     units = {"AU4": angry.astype(float), "AU12": 1.0 - angry} if coded else {}
     return made_faces(pixels, name, **known, **units)
 

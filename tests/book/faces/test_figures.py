@@ -16,13 +16,10 @@ def toy_faces(aus: bool = False, size: int = 48, subjects: int = 6) -> FaceSet:
     """Three emotions; the grey value of a picture is that of its emotion and subject."""
     who, emotions = np.tile(np.arange(subjects), 3), np.repeat(["neutral", "anger", "happiness"], subjects)
     units = {"AU4": 1.0 * (emotions == "anger"), "AU12": 0.5 * (emotions == "happiness")}
-    return made_faces(
-        even_pictures((80 * np.repeat(range(3), subjects) + who) % 256, size),
-        subject=[f"s{number}" for number in who],
-        emotion=emotions,
-        split=np.array(["train", "train", "train", "valid", "test", "test"])[who % 6],
-        **(units if aus else {}),
-    )
+    pixels = even_pictures((80 * np.repeat(range(3), subjects) + who) % 256, size)
+    split = np.array(["train", "train", "train", "valid", "test", "test"])[who % 6]
+    known = {"subject": [f"s{number}" for number in who], "emotion": emotions, "split": split}
+    return made_faces(pixels, **known, **(units if aus else {}))
 
 
 def toy_unit() -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -261,16 +261,14 @@ def test_stored_networks_are_read_on_the_default_faces_only():
         assert CHAPTER.resolve("reference", given).populations == ()
 
 
-def test_predictions_of_one_loss_are_put_together(faces):
+def test_predictions_of_one_loss_are_put_together_for_its_calibration_error(faces):
     found = compared(faces)
     probabilities, labels, groups = found.of_loss("focal")
     assert probabilities.shape == (4 * N, 3) and labels.tolist() == found.labels.tolist() * 4
     assert len(set(groups)) == N
     assert found.right.mean(axis=1) == pytest.approx(found.scores.table["accuracy"])
-
-
-def test_the_calibration_error_of_a_network_that_is_always_certain_is_its_error_rate(faces):
-    table, errors = reports.confidence_by_loss(compared(faces))
+    # The calibration error of a network that is always certain is its error rate.
+    table, errors = reports.confidence_by_loss(found)
     assert list(errors) == ["focal", "cross_entropy"] and table["confidence"].tolist() == [1.0, 1.0]
     assert errors["focal"].value == pytest.approx(1 - (0.50 + 0.51 + 0.70 + 0.71) / 4, abs=0.002)
     assert errors["focal"].low < errors["focal"].value < errors["focal"].high

@@ -233,7 +233,7 @@ def study(blank):
     return TransferStudy(Sets(TWO, faces, {}, {}), {key[:2]: nn.Identity() for key in given}, given)
 
 
-def test_confidence_accuracy_and_calibration_error_are_of_the_same_answers(study):
+def test_confidence_accuracy_and_calibration_error_are_of_the_same_answers_and_few_are_not_drawn(study):
     home, away = (transfer_drops.transfer_answers(study, at_home=at_home) for at_home in (True, False))
     for probabilities, _, people in (home, away):
         assert probabilities.shape == (80, 2) and len(set(people)) == 80
@@ -246,10 +246,6 @@ def test_confidence_accuracy_and_calibration_error_are_of_the_same_answers(study
     drawn = figures.reliability_lines(home, away)
     assert "80.0 %, accuracy 40.0 % (80 answers, 80 people)" in drawn.caption
     assert drawn.data["tested_on"].tolist() == ["set trained on", "other sets"]
-
-
-def test_bins_with_few_answers_are_not_drawn(study):
-    home, away = (transfer_drops.transfer_answers(study, at_home=at_home) for at_home in (True, False))
     many = tuple(np.concatenate([part] * 3) for part in home)
     many[0][0] = 0.6, 0.4  # one of 240 answers, in a bin of its own
     assert figures.reliability_lines(many, away).data["pictures"].tolist() == [239, 80]

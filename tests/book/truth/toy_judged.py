@@ -19,17 +19,10 @@ def judged(better: float = 0.3, sane: float = 0.9, worse_family: str = "") -> pd
                 family = FAMILIES[person % 2]
                 for method in ("gradient", "deconv", "guided", *CONTROL_MAPS):
                     ahead = better * (1 if family != worse_family else -1) if method == "gradient" else 0.0
-                    rows.append(
-                        {
-                            "method": method,
-                            "population": population,
-                            "network": f"{population} {net}",
-                            "person": f"lab-{family}-S{person}",
-                            "family": family,
-                            "correctness": 0.4 + ahead + 0.01 * rng.normal(),
-                            "right_unit": 0.1 + ahead + 0.01 * rng.normal(),
-                            "sanity": (sane if method == "gradient" else 0.1) + 0.01 * rng.normal(),
-                            "seconds": 0.001,
-                        }
-                    )
+                    own = {"method": method, "population": population, "network": f"{population} {net}"}
+                    own |= {"person": f"lab-{family}-S{person}", "family": family, "seconds": 0.001}
+                    own["correctness"] = 0.4 + ahead + 0.01 * rng.normal()
+                    own["right_unit"] = 0.1 + ahead + 0.01 * rng.normal()
+                    own["sanity"] = (sane if method == "gradient" else 0.1) + 0.01 * rng.normal()
+                    rows.append(own)
     return pd.DataFrame(rows)

@@ -55,7 +55,11 @@ def test_a_number_and_its_unit_stay_on_one_line():
     assert " " not in number_text(0.5, "share") + number_text(3900, "seconds") + number_text(70, "seconds")
 
 
-def test_an_interval_names_its_level_and_bounds():
+def test_an_interval_names_its_level_and_bounds_or_why_there_are_none():
+    bare = interval_text(Estimate(0.125, why="1 cluster", unit="share"))
+    assert bare == "12.5\u00a0% (no interval: 1 cluster)"
+    with pytest.raises(MetricError, match="no interval, and nothing says why"):
+        interval_text(replace(ACCURACY, low=None, high=None, unit="count"))
     assert plain(interval_text(ACCURACY)) == "93.1 % (95 % interval 90.2–95.4 %)"
     assert plain(interval_text(replace(ACCURACY, level=0.995))).startswith("93.1 % (99.5 % interval")
     assert plain(interval_text(Estimate(0.871, 0.83, 0.9))) == "0.871 (95 % interval 0.830–0.900)"
@@ -75,11 +79,6 @@ def test_an_interval_says_how_many_digits_count(low, high, text):
     assert plain(bounds_text(Estimate(0.5012, low, high, unit="share"))) == text
     whole = Estimate(5.012, 10 * low, 10 * high, unit="count")
     assert plain(bounds_text(whole)).startswith("5 ("), "what is counted is whole"
-
-
-def test_no_interval_is_made_up():
-    with pytest.raises(MetricError, match="no interval, and nothing says why"):
-        interval_text(replace(ACCURACY, low=None, high=None, unit="count"))
 
 
 def test_parts_of_a_metric():
@@ -151,11 +150,6 @@ def test_html_escapes_and_takes_functions():
     markup = Table(table, "t", {"x": lambda x: f"<{x}>"}).html()
     assert "<script>" not in markup
     assert "&lt;2&gt;" in markup
-
-
-def test_an_interval_that_could_not_be_computed_says_why():
-    bare = interval_text(Estimate(0.125, why="1 cluster", unit="share"))
-    assert bare == "12.5\u00a0% (no interval: 1 cluster)"
 
 
 def test_au_table_counts_coded_and_shown_by_hand():
