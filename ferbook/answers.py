@@ -236,7 +236,7 @@ def _degree_words(answer: ClaimAnswer) -> str:
     if degree.low is None:
         return f"The controls ({controls}) differ by {bounds_text(answer.distance)}, too little to divide by."
     size = answer.sized(answer.estimate)
-    words = f"Between {claim.floor} (0 %) and {claim.ceiling} (100 %) this lies at {size}."
+    words = f"On a scale from 0 % ({claim.floor}) to 100 % ({claim.ceiling}) this lies at {size}."
     return f"{words} {why}" if (why := _no_ceiling(answer)) else words
 
 
@@ -251,7 +251,7 @@ def _no_ceiling(answer: ClaimAnswer) -> str:
             for row in answer.controls
             if not row["measured"] and row["estimate"] and row["estimate"].value > top + 1e-6
         ]
-    return f"100 % is no upper limit: {' and '.join(above)}." if above else ""
+    return f"More than 100 % is possible: {' and '.join(above)}." if above else ""
 
 
 def _difference_words(answer: ClaimAnswer) -> str:

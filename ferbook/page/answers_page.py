@@ -174,8 +174,9 @@ _DEGREE_LIMITS = (-0.5, 2.1)
 _GROUND = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 _CAPTION = (
     "A row for each claim: its number with the 95 % interval, and its answer. Filled marks hold after "
-    "correction for all claims, hollow ones do not. Pale bars: differences too small to matter; of a "
-    "proportion, where the answer is no. Dotted lines: below 10 % the answer is no, above 50 % yes."
+    "correction for all claims, hollow ones do not. Pale bars: differences too small to matter, or "
+    "proportions for which the answer is no. Dotted lines: the answer is no if the whole interval lies below "
+    "10 %, and yes if it lies above 50 %."
 )
 
 

@@ -73,7 +73,9 @@ def test_a_degree_is_answered_between_its_controls(value, word, bound):
     gain, apart = estimate(value, 0.2), estimate(0.23, 0.1)
     found = answer_claim(degree(), {}, told(gain=estimate(0.2, 0.1), gain_degree=gain, gain_room=apart))
     assert found.word == word
-    assert found.sentence.startswith("Between untrained (0 %) and trained on units (100 %) this lies at ")
+    assert found.sentence.startswith(
+        "On a scale from 0 % (untrained) to 100 % (trained on units) this lies at "
+    )
     error = 0.2 / stats.t(20).ppf(0.975)
     assert found.p == pytest.approx(2 * stats.t(20).sf(abs(value - bound) / error), rel=1e-3)
 
@@ -86,7 +88,7 @@ def test_a_card_says_where_the_upper_control_is_no_ceiling(high, control, said):
     numbers = told(gain=estimate(0.2, 0.1), control=estimate(control, 0.1), gain_room=estimate(0.23, 0.1))
     numbers["throws"].metrics["gain_degree"] = Estimate(0.7, 0.5, high, how="made", freedom=9)
     found = answer_claim(degree(), {}, numbers)
-    assert said in found.sentence and ("no upper limit" in found.sentence) is bool(said)
+    assert said in found.sentence and ("More than 100 %" in found.sentence) is bool(said)
 
 
 def test_controls_that_do_not_differ_decide_nothing_and_uncertain_ones_neither():

@@ -122,7 +122,7 @@ def test_a_card_gives_the_absolute_size_then_the_degree_and_folds_the_controls(t
         "{bdg-success}`yes` *(reference)* *answer holds after correction (p = .0",
         "**It is.**",
         "It is 0.180 (95 % interval 0.130–0.230).",
-        "Between no training (0 %) and units (100 %) this lies at 77 % (95 % interval 57–97 %).",
+        "On a scale from 0 % (no training) to 100 % (units) this lies at 77 % (95 % interval 57–97 %).",
         f"*Your run ({STORED_NETWORKS}):* {{bdg-info",
         ":::{dropdown} Controls, method and statistics",
         "|  | κ |",
