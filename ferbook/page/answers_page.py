@@ -173,10 +173,9 @@ _DEGREE_LIMITS = (-0.5, 2.1)
 # Behind a row's name, so that no line crosses it.
 _GROUND = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 _CAPTION = (
-    "A row for each claim: its number with the 95 % interval, and its answer. Filled marks hold after "
-    "correction for all claims, hollow ones do not. Pale bars: differences too small to matter, or "
-    "proportions for which the answer is no. Dotted lines: the answer is no if the whole interval lies below "
-    "10 %, and yes if it lies above 50 %."
+    "Each row: a claim's number with its 95 % interval, and the answer. Filled marks hold after correction for "
+    "all claims. Pale bars: differences too small to matter, or proportions for which the answer is no. "
+    "Dotted lines: no if the whole interval lies below 10 %, yes if it lies above 50 %."
 )
 
 
