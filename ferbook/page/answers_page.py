@@ -173,7 +173,7 @@ _DEGREE_LIMITS = (-0.5, 2.1)
 # Behind a row's name, so that no line crosses it.
 _GROUND = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 _CAPTION = (
-    "Each row: a claim's number with its 95 % interval, and the answer. Filled marks hold after correction for "
+    "Each row: a claim's number, its 95 % interval and the answer. Filled marks hold after correction for "
     "all claims. Pale bars: differences too small to matter, or proportions for which the answer is no. "
     "Dotted lines: no if the whole interval lies below 10 %, yes if it lies above 50 %."
 )
