@@ -133,7 +133,7 @@ class ClaimAnswer:
         if self.corrected is None:
             return ""
         p = "p < .001" if self.corrected < 0.001 else f"p = {self.corrected:.3f}".replace("0.", ".")
-        return f"answer {'holds' if self.holds else 'does not hold'} after correction ({p})"
+        return f"{'not ' * (not self.holds)}significant after correction ({p})"
 
     @property
     def absolute(self) -> str:
@@ -300,7 +300,7 @@ def passed(gate: Gate, results: ByChapter, reference: ByChapter | None = None) -
     found = values[name]
     if gate.noted:
         met = found == gate.equals
-        return Passed(gate, "yes" if met else "no", "" if met else f": {found}; needs {gate.equals}")
+        return Passed(gate, "yes" if met else "no", "" if met else f": {found} (needed: {gate.equals})")
     bounds = {side: getattr(gate, side) for side in ("above", "below", "not_above")}
     side, bound = next((side, bound) for side, bound in bounds.items() if bound is not None)
     bound = gate.own if reference is not None and gate.own is not None else bound
@@ -310,7 +310,8 @@ def passed(gate: Gate, results: ByChapter, reference: ByChapter | None = None) -
         "below": (high < bound, low >= bound),
         "not_above": (low <= bound, low > bound),
     }[side]
-    text = f": {bounds_text(found)}{whose}; needs {side.replace('_', ' ')} {bound:g}".replace("-", "−")
+    needed = {"above": "more than", "below": "less than", "not_above": "at most"}[side]
+    text = f": {bounds_text(found)}{whose} (needed: {needed} {bound:g})".replace("-", "−")
     return Passed(gate, "yes" if yes else "no" if no else "undecided", text)
 
 

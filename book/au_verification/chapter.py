@@ -103,8 +103,8 @@ CHAPTER = Chapter(
     seconds={"laptop": 130, **on_fer2013("laptop", 133)},
     key_metrics=("verified_gain", "verified_gain_degree"),
     learn=(
-        "which filters respond to an action unit, where that lies between an untrained network and one "
-        "trained on units, and what happens when a single unit is activated"
+        "which filters respond to an action unit, how many compared with an untrained network and with one "
+        "trained on the units, and how they respond to one unit alone"
     ),
     needs="two CPU cores; a real set needs labels of action units",
     profiles={

@@ -73,8 +73,8 @@ CHAPTER = Chapter(
     seconds={"laptop": 70, **on_fer2013("laptop", 86)},
     key_metrics=("iou", "iou_field_edges", "iou_change", "iou_at_same_places"),
     learn=(
-        "which pictures and places drive each filter of a trained network, in an atlas of all filters, and "
-        "whether projections show the network"
+        "to which pictures and places each filter of a trained network responds, in an atlas of all filters, "
+        "and whether projections to pixels depend on what the network learned"
     ),
     needs="two CPU cores",
     profiles={

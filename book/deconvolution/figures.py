@@ -57,9 +57,9 @@ def strongest_filters(view: LayerView, count: int = 3, pictures: int = 3) -> sty
     emotions = data.groupby("filter", sort=False)["emotion"]
     phrases = [f"filter {number} {own.mode().iloc[0] or 'no emotion'}" for number, own in emotions]
     alt = (
-        f"For each of {len(filters)} filters a row of up to {pictures} faces that drive it most, and below "
-        "each face what of it drives the filter, as light and dark lines on grey. The most frequent emotion "
-        f"among the faces: {style.listing(phrases)}."
+        f"For each of {len(filters)} filters a row of up to {pictures} faces to which it responds most, and "
+        "below each face what of it causes the response, as light and dark lines on grey. The most frequent "
+        f"emotion among the faces: {style.listing(phrases)}."
     )
     # Which of two nearly equal pictures or filters comes first may change, and with it the place.
     moves = {"picture": len(faces), "response": RESPONSE_TOLERANCE, "filter": len(view.top)}
@@ -68,9 +68,9 @@ def strongest_filters(view: LayerView, count: int = 3, pictures: int = 3) -> sty
         figure,
         data,
         alt,
-        f"The {len(filters)} filters with the strongest responses (number: response): faces above, each of "
-        f"another person, below each its projection. In {int(emotions.nunique().eq(1).sum())} of them all "
-        "faces show one and the same emotion.",
+        f"The {len(filters)} filters with the strongest responses: top faces, each of another person, and "
+        "below each its projection. Label: filter number and response. Commonest emotion of the faces: "
+        f"{style.listing(phrases)}.",
         tolerance=moves,
     )
 
@@ -119,7 +119,7 @@ def extremum_points(networks: Sequence[NetworkView]) -> style.Drawn:
             across = np.arange(1, len(shares) + 1) / len(shares)
             curves.plot(across, shares, color=colour, linestyle=dashes, linewidth=1.2, alpha=0.7)
     curves.grid(axis="y")
-    curves.set(title="extrema at one place", xlabel="filters, sorted", xlim=(0, 1), ylim=(0, 1))
+    curves.set(title="at or next to one place", xlabel="filters, sorted", xlim=(0, 1), ylim=(0, 1))
     style.in_percent(curves.xaxis, curves.yaxis)
     medians = data.groupby(["population", "network"], sort=False)["share"].median().groupby("population")
     percents = medians.mean().map(style.percent).to_dict()
@@ -134,8 +134,9 @@ def extremum_points(networks: Sequence[NetworkView]) -> style.Drawn:
         figure,
         data,
         alt,
-        "Where each filter's extremum lies most often on the mean face; larger rings, more filters. Right: "
-        f"how often it lies at or next to that place. Median filter: {style.listing(phrases)}.",
+        "Rings: where each filter's extremum lies most often on the mean face; larger rings, more filters. "
+        "Right: which share of a filter's extrema lies at or next to that place. Median filter: "
+        f"{style.listing(phrases)}.",
         tolerance=moves,
     )
 
@@ -162,9 +163,9 @@ KIND_NAMES = {
     "random": "noise",
     "other_filter": "maps of other filters",
     "edges": "edges of the picture",
-    "field": "whole field",
+    "field": "the field as a square",
     "field_edges": "edges in the field",
-    "ours": "the filters' own maps",
+    "ours": "deconvolution",
     THE_CHANGE: "the change itself",
 }
 """The kinds of maps of ``study.overlap_table`` for readers, in the order of the figure."""
@@ -184,7 +185,12 @@ def localisation_dots(found: pd.DataFrame) -> style.Drawn:
     """Draw the overlap of the filters' own maps and of control maps. ``found``: from ``study.overlap_table``.
     Data: as of ``networks_strip``, by ``kind``.
     """
-    return _overlap_figure(overlap_means(found, "kind"), KIND_NAMES, "ours", "Maps of the same neurons")
+    return _overlap_figure(
+        overlap_means(found, "kind"),
+        KIND_NAMES,
+        "ours",
+        "Maps of the same neurons, deconvolution and controls,",
+    )
 
 
 def _overlap_figure(means: pd.DataFrame, names: Mapping[str, str], main: str, what: str) -> style.Drawn:
@@ -202,7 +208,7 @@ def _overlap_figure(means: pd.DataFrame, names: Mapping[str, str], main: str, wh
         singles=rows.loc[single, ["label", "value"]],
         alt=f"Dots with intervals of overlap: {what[0].lower()}{what[1:]}; each network is a small dot.",
         caption=f"{what} against the skin that the unit moves: {style.listing(listed)}. Small dots: "
-        "networks; large dots: means with 95 % intervals over networks and people.",
+        "networks; large marks: means with 95 % intervals over networks and people.",
         tolerance=dict.fromkeys(("value", "low", "high"), 0.15),
         data=data,
     )
@@ -237,13 +243,14 @@ def cascade_dots(checks: pd.DataFrame) -> style.Drawn:
     ]
     return forest(
         rows.drop(columns=["check", "method", "step", "layer", "measure", "excess"]),
-        measured="rank correlation with the trained network's maps, above the floor",
+        measured="rank correlation with the trained network's maps, minus the floor",
         axis=Axis("", limits=(None, 1.05)),
         listing=False,
         alt="Dots that fall from 1 minus the floor as convolutions are randomised; below them the most alike "
         f"filters of other networks. With all weights random: {'; '.join(left)}.",
-        caption="How alike projections are to the trained network's, as its weights are randomised from the "
-        f"layer down and, below the line, in other networks. With all weights random: {'; '.join(left)}.",
+        caption="Correlation with the maps of the trained network: above the line, as its weights are "
+        "randomised from the top layer down; below the line, in other networks. High values with random "
+        f"weights are bad. With all weights random: {'; '.join(left)}.",
         tolerance=dict.fromkeys(("similarity", "floor", "excess", "low", "high"), 0.1) | {"n": 20, "off": 20},
         data=data,
     )
@@ -292,11 +299,11 @@ def how_it_works(
             parts.append(pd.DataFrame({"panel": name, "row": row, "column": column, "value": values.ravel()}))
     pixels = down[0]
     unlike = [
-        f"{name} in {int((~np.isclose(other, pixels)).sum())} of {pixels.size} pixels"
+        f"by {name} in {int((~np.isclose(other, pixels)).sum())} of {pixels.size} pixels"
         for name, other in methods.items()
     ]
     response = up[-1].item()
-    sentence = f"One response of {response:g}, computed and projected back. Other rules give other maps: "
+    sentence = f"One response of {response:g}, computed and projected back. By other rules the map differs: "
     return style.Drawn(
         figure,
         pd.concat(parts, ignore_index=True),

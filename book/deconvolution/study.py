@@ -78,7 +78,7 @@ THE_CHANGE = "change"
 QUESTIONS = {
     "iou": ("Does deconvolution show where the unit is?", 0.05, ("iou_field_edges", "iou_change")),
     "iou_at_same_places": (
-        "Does training put it there?",
+        "Does training improve this overlap?",
         0.02,
         (f"{FLOOR_ROLE}_iou_at_same_places", f"{CEILING}_iou_at_same_places"),
     ),
@@ -364,9 +364,11 @@ def degrees_text(metrics: Mapping[str, Estimate], left_out: Sequence[str]) -> st
             degree, room = metrics[f"{name}_degree"], metrics[f"{name}_room"]
             answer = degree_answer(degree, room, matters).capitalize()
             ends = " and ".join(bounds_text(metrics[each]) for each in controls)
+            known = (
+                f"; degree {interval_text(replace(degree, unit='share'))}" if degree.low is not None else ""
+            )
             parts.append(
-                f"{question} {answer}. Overlap {bounds_text(metrics[name])}, controls {ends}; degree "
-                f"{interval_text(degree)}."
+                f"{question} {answer}. Overlap {bounds_text(metrics[name])}, controls {ends}{known}."
             )
     if left_out:
         parts.append(f"Left out: {'; '.join(left_out)}.")

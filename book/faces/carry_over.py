@@ -173,7 +173,7 @@ def carry_over_table(scores: Mapping[str, Sequence[FamilyScores]]) -> Table:
         distance: {
             "expressions": _mean([one.expressions for one in group], group, "share"),
             "units": _mean([one.units for one in group], group),
-            "units, untrained": _mean([one.untrained_units for one in group], group),
+            "units, untrained network": _mean([one.untrained_units for one in group], group),
             "networks": len(group),
             "pictures": sum(one.pictures for one in group),
         }

@@ -117,8 +117,8 @@ def au_by_emotion(faces: FaceSet) -> Drawn:
             f"pictures of {len(present)} emotions. At least half of the time: {'; '.join(often)}."
         ),
         caption=(
-            f"How often the {units.shape[1]} commonest units are present in each emotion. Present in all "
-            "pictures of some emotions and in no picture of the others: "
+            f"How often the {units.shape[1]} commonest units are present in each emotion. Units that the "
+            "emotion decides (present in all pictures of some emotions and in none of the others): "
             f"{listing(decided or ['none'])}."
         ),
     )
@@ -206,8 +206,8 @@ def switched_units(stimuli: "Switched") -> Drawn:
     )
     caption = (
         f"One face with each of {len(data)} action units alone, and the change (grey: none) with the outline "
-        "of the skin that the unit moves. Nothing else differs, so the unit caused the change, of which "
-        f"{percent(data['inside'].mean())} lies inside the outline."
+        "of the skin that the unit moves. Nothing else differs, so the unit caused the change: "
+        f"{percent(data['inside'].mean())} of it lies inside the outline, the rest is mainly shadow."
     )
     tolerance = dict.fromkeys(("region", "changed", "inside", "iou", "iou_of_others"), 0.03)
     return Drawn(figure, data, alt, caption, tolerance)
@@ -249,7 +249,11 @@ def nearest_pictures(faces: FaceSet, neighbours: pd.DataFrame, samples: int = 5,
     """
     indices = np.sort(_of_many_people(faces, samples, np.random.default_rng(seed)))
     emotion, data = faces.table["emotion"].to_numpy(), neighbours.iloc[indices].reset_index(drop=True)
-    rows = {"picture": indices, "of all": data["of_all"], "of others": data["of_other_people"]}
+    rows = {
+        "picture": indices,
+        "nearest of all": data["of_all"],
+        "of another person": data["of_other_people"],
+    }
     figure, grid = picture_grid(len(rows), samples, title=0.22)
     for line, (what, pictures) in zip(grid, rows.items(), strict=True):
         pixels = faces.gather(np.asarray(pictures))
@@ -266,15 +270,17 @@ def nearest_pictures(faces: FaceSet, neighbours: pd.DataFrame, samples: int = 5,
     for column in ("of_all", "of_other_people"):
         data[f"{column}_emotion"] = emotion[data[column]]
     data.insert(1, "emotion", emotion[indices])
-    wrong = [int((emotion[rows[row]] != emotion[indices]).sum()) for row in ("of all", "of others")]
+    wrong = [
+        int((emotion[rows[row]] != emotion[indices]).sum()) for row in ("nearest of all", "of another person")
+    ]
     alt = (
         f"{samples} random pictures; below each the nearest of all other pictures, and the nearest of other "
         f"people. Another emotion than the picture: {wrong[0]} of the former, {wrong[1]} of the latter."
     )
     caption = (
-        "Random pictures, below each the nearest of all other pictures and the nearest of other people (✗: "
-        f"another emotion). Of these {len(faces):,} pictures, {percent(same)} have the same person as their "
-        "nearest neighbour: a split by pictures would test on people of the training."
+        f"{samples} random pictures of {len(faces):,}; below each the nearest of all other pictures and the "
+        f"nearest of another person (✗: another emotion). Of all {len(faces):,}, {percent(same)} have as "
+        "nearest picture one of the same person: a split by pictures would test on people of the training."
     )
     return Drawn(figure, data, alt, caption, tolerance=float(len(faces)))
 

@@ -92,8 +92,8 @@ CHAPTER = Chapter(
     key_metrics=("uf1", "majority_uf1"),
     learn=(
         "whether a network trained on ordinary expressions reads micro-expressions, whether an LSTM on its "
-        "features uses time, what finds the apex, and how much accuracy seems to rise if the test people "
-        "choose the epoch"
+        "features uses time, what finds the apex, and how far accuracy is overestimated if the epoch is "
+        "chosen on the test people"
     ),
     needs="two CPU cores; for real clips, your copy of CASME II or SAMM",
     profiles={

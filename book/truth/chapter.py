@@ -38,8 +38,8 @@ CHAPTER = Chapter(
     seconds={"laptop": 50, **on_fer2013("laptop", 45)},
     key_metrics=("believed", "distributed"),
     learn=(
-        "which attribution methods are right where the ground truth is known, for every kind of network and "
-        "of face, and over how many filters an action unit is distributed"
+        "whether attribution methods agree with a known ground truth, for every kind of network "
+        "and of face, and over how many filters an action unit is distributed"
     ),
     needs="two CPU cores",
     profiles={

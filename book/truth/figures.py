@@ -51,7 +51,7 @@ SHOWN_MAPS = ("gradient", "deconv", "guided", "occlusion", "grad_cam", "field_ed
 """Maps of one neuron that are drawn."""
 
 
-SCORE_SCALES = {"correctness": "rank corr.", "right_unit": "energy", "sanity": "1 − corr."}
+SCORE_SCALES = {"correctness": "rank corr.", "right_unit": "share of map", "sanity": "1 − corr."}
 """What the axis of each score measures."""
 
 
@@ -78,7 +78,7 @@ def one_neuron(benchmark: MapBenchmark, pair: int) -> Drawn:
     pictures = {
         f"with {unit}": on,
         "without": off,
-        "its skin": np.where(benchmark.twins.regions[0][row], 255, 0),
+        f"skin of {unit}": np.where(benchmark.twins.regions[0][row], 255, 0),
         "ground truth": _signed(falls[np.ix_(*ends)]),
     }
     for method in SHOWN_MAPS:
@@ -97,8 +97,8 @@ def one_neuron(benchmark: MapBenchmark, pair: int) -> Drawn:
         f"{len(pictures)} small pictures of one face and one filter: the face with and without {unit}, the "
         f"skin that it moves, the effect of each of {benchmark.parts[pair].size} parts of the face on the "
         f"response, and maps of that filter by {len(SHOWN_MAPS)} methods, light and dark.",
-        "One filter, one face, and the ground truth: light parts raised the response. The last map only "
-        "draws the edges of the picture, and still looks convincing.",
+        "One filter, one face, and the ground truth. Grey: no effect; light parts raise the response, dark "
+        "ones lower it. The last map only draws the edges of the picture, and still looks convincing.",
         tolerance={"mean_grey": 20, "contrast": 40},
     )
 
@@ -140,8 +140,8 @@ def verdict_dots(table: pd.DataFrame) -> Drawn:
         noted="passed",
         alt="Dots with intervals by method, a panel for each of three tests with a dashed line at its bound.",
         caption=f"Lead over the best of {len(CONTROL_MAPS)} controls ({controls}), and sanity; intervals are "
-        f"over networks and people. A method passes where all {count} lie right of the dashed lines. Of "
-        f"{len(methods)} methods pass: {winners}.",
+        f"over networks and people. A method passes a test if its whole interval lies right of the dashed "
+        f"line. Of {len(methods)} methods pass all {count}: {winners}.",
         tolerance={name: SCORE_TOLERANCE for name in ("value", "low", "high")},
         data=data.drop(columns=["note", "main"]),
     )
@@ -167,7 +167,7 @@ def code_dots(read: pd.DataFrame) -> Drawn:
     ]
     return forest(
         pd.DataFrame(rows),
-        measured="explained of a unit, in people of another family",
+        measured="share of a unit that is explained, in people of another family",
         axis=Axis(),
         alt="Dots with intervals by number of directions, for filters and for random directions.",
         caption="How much of a unit its best filter, a few and all filters explain; control: random "

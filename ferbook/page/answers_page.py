@@ -93,9 +93,11 @@ def counts_text(answers: Answers) -> str:
     hold = Counter(each.main.word for each in answers.every if each.main.holds)
     parts = []
     for word in filter(words.__contains__, get_args(RuleAnswer)):
-        holds = f", of which **{hold[word]}** hold after correction" * (word in ("yes", "partly", "no"))
+        holds = f" (**{hold[word]}** significant)" * (word in ("yes", "partly", "no"))
         parts.append(f"**{words[word]}** {word}{holds}")
-    return f"Of {len(answers.every)} claims: {'; '.join(parts)}."
+    return (
+        f"Of {len(answers.every)} claims: {', '.join(parts)}; *significant*: after Holm's correction for all."
+    )
 
 
 def _method(answer: ClaimAnswer, answers: Answers) -> list[str]:
@@ -173,8 +175,8 @@ _DEGREE_LIMITS = (-0.5, 2.1)
 # Behind a row's name, so that no line crosses it.
 _GROUND = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 _CAPTION = (
-    "Each row: a claim's number, its 95 % interval and the answer. Filled marks hold after correction for "
-    "all claims. Pale bars: differences too small to matter, or proportions for which the answer is no. "
+    "Each row: a claim's number, its 95 % interval and the answer. Filled: significant after correction "
+    "for all claims. Pale bars: differences too small to matter, or proportions for which the answer is no. "
     "Dotted lines: no if the whole interval lies below 10 %, yes if it lies above 50 %."
 )
 

@@ -173,8 +173,8 @@ def test_a_gate_that_is_not_passed_leaves_the_claim_undecided_and_is_named():
     assert found(6, 10).word == "yes"
     few = found(6, 9)
     assert few.word == "undecided" and few.p is None and few.detectable is not None
-    assert few.sentence.endswith("Undecided: Many? No: 9; needs above 9.")
-    assert "Six sides? No: 8; needs 6" in found(8, 9).missing, "the first that fails"
+    assert few.sentence.endswith("Undecided: Many? No: 9 (needed: more than 9).")
+    assert "Six sides? No: 8 (needed: 6)" in found(8, 9).missing, "the first that fails"
     with pytest.raises(DataError, match=r"throw.gain: no chapter 'throw' \(did you mean 'throws'"):
         answer_claim(difference(measure="throw.gain"), {}, told())
 
@@ -187,7 +187,7 @@ def test_correction_counts_all_measured_claims_and_an_undecided_one_as_one():
     assert found["c"].corrected is None and found["d"].corrected is None and not found["c"].holds
     assert found["b"].corrected == pytest.approx(3 * found["b"].p) and found["b"].holds
     assert found["a"].corrected == pytest.approx(2 * found["a"].p)
-    assert found["b"].certainty.startswith("answer holds") and found["c"].certainty == ""
+    assert found["b"].certainty.startswith("significant") and found["c"].certainty == ""
 
 
 def test_stored_networks_answer_in_the_place_of_the_one_that_a_run_trained_and_the_answer_says_so():

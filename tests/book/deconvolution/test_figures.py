@@ -100,8 +100,8 @@ def test_own_maps_are_drawn_between_the_edges_and_the_change():
     )
     drawn = figures.localisation_dots(found)
     labels = row_labels(drawn.figure.get_axes()[0])
-    assert labels == ["noise", "edges in the field", "the filters' own maps", "the change itself"]
-    assert "the filters' own maps 30.0 %" in drawn.alt and len(drawn.data) == 4 * 3
+    assert labels == ["noise", "edges in the field", "deconvolution", "the change itself"]
+    assert "deconvolution 30.0 %" in drawn.alt and len(drawn.data) == 4 * 3
 
 
 def checks(*others):

@@ -63,4 +63,4 @@ def test_networks_are_averaged_with_all_their_resamples():
     mean = row["expressions"]
     assert (mean.value, mean.n, row["networks"], row["pictures"]) == (pytest.approx(0.6), 20, 2, 20)
     assert mean.low == pytest.approx(0.5, abs=0.01) and mean.high == pytest.approx(0.7, abs=0.01)
-    assert row["units, untrained"].value == pytest.approx(0.4)
+    assert row["units, untrained network"].value == pytest.approx(0.4)

@@ -109,6 +109,6 @@ def test_neighbours_of_another_emotion_are_marked_and_samples_are_of_other_peopl
     drawn = well_drawn(lambda: figures.nearest_pictures(faces, nearest(faces), 3))
     assert (drawn.data["of_all_emotion"] == drawn.data["emotion"]).all()
     assert (drawn.data["of_other_people_emotion"] != drawn.data["emotion"]).all()
-    assert "18 pictures, 100.0 %" in drawn.caption
+    assert "Of all 18, 100.0 %" in drawn.caption
     marked = [axes.get_title(loc="left")[:1] == "✗" for axes in drawn.figure.axes]
     assert marked == [False] * 6 + [True] * 3

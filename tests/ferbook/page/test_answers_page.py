@@ -119,7 +119,7 @@ def test_a_card_gives_the_absolute_size_then_the_degree_and_folds_the_controls(t
     cards = re.findall(r"::::\{container\} claim\n(.*?)::::\n", text, re.S)
     ahead, filters, half, later, _ = cards
     parts = [
-        "{bdg-success}`yes` *(reference)* *answer holds after correction (p = .0",
+        "{bdg-success}`yes` *(reference)* *significant after correction (p = .0",
         "**It is.**",
         "It is 0.180 (95 % interval 0.130–0.230).",
         "On a scale from 0 % (no training) to 100 % (units) this lies at 77 % (95 % interval 57–97 %).",
@@ -131,7 +131,7 @@ def test_a_card_gives_the_absolute_size_then_the_degree_and_folds_the_controls(t
         "- *Sample*: 5 networks",
         "- *Minimum detectable effect*: ",
         "- *Method*: `training.kappa_degree` of [",
-        "- *Condition*: Many? Yes: 5; needs above 4.",
+        "- *Condition*: Many? Yes: 5 (needed: more than 4).",
     ]
     places = [filters.index(part) for part in parts]
     assert places == sorted(places)
@@ -195,10 +195,10 @@ def test_the_committed_page_has_every_place_once_and_every_claim_on_it(finish_de
     assert named and set(named) <= {claim.short for claim in claims.every}
 
 
-def test_the_count_says_how_many_of_each_answer_hold_after_correction():
+def test_the_count_says_how_many_of_each_answer_are_significant():
     assert answers_page.counts_text(both()) == (
-        "Of 5 claims: **1** yes, of which **1** hold after correction; **2** no, of which **2** hold after "
-        "correction; **2** undecided."
+        "Of 5 claims: **1** yes (**1** significant), **2** no (**2** significant), **2** undecided; "
+        "*significant*: after Holm's correction for all."
     )
     weak = made(evidence(0.21, -1.05))
     assert [each.main.p < 0.05 for each in weak.every[:3]] == [True] * 3, "each by itself"
