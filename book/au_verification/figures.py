@@ -175,7 +175,7 @@ def filter_squares(counts: pd.DataFrame) -> style.Drawn:
         counts,
         alt="Squares, one for each filter of one network of each kind.",
         caption="Each square is a filter: filled if it is assigned to a unit and responds most to this unit "
-        f"when it alone is activated. Confirmed, of the assigned filters of one network of each kind: {text}. "
+        f"when it alone is activated. Confirmed, of the assigned filters of one network each: {text}. "
         "Averages over all networks differ a little.",
         tolerance=_FILTERS,
     )
