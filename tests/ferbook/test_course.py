@@ -207,6 +207,7 @@ def test_what_nbgrader_refuses_is_named(copy):
 # course check
 
 
+@pytest.mark.slow
 def test_the_example_can_be_handed_out_and_weak_checks_are_found(copy):
     assert check_assignment(the_assignment(copy)) == []
     weak = edited(copy, "< 1e-9", "< 9")

@@ -48,9 +48,8 @@ def test_nothing_of_the_user_is_in_the_kernel_and_each_attempt_has_a_path_of_its
     assert first != second and not Path(first).exists()
 
 
-@pytest.mark.parametrize(
-    "updates", ["clear_output(wait=True)", pytest.param("shown.update(2)", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("updates", ["clear_output(wait=True)", "shown.update(2)"])
 def test_a_compared_cell_that_updates_what_it_shows_is_refused_in_any_editor(toy_clone, updates):
     """Nbval would find a difference each time. The kernel that the editor names is not here."""
     begins = "from IPython.display import clear_output\nshown = display(1, display_id=True)"

@@ -67,6 +67,7 @@ def test_no_picture_is_empty_or_repeated_and_masks_and_landmarks_lie_in_it(small
     assert heights["AU2"] < 12 < heights["AU12"]
 
 
+@pytest.mark.slow
 def test_one_worker_asked_from_a_notebook_makes_the_same_bits_and_no_output_but_the_result(
     small, face_cache, monkeypatch
 ):

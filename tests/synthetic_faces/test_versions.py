@@ -102,7 +102,9 @@ def stored(domain: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
     return pixels, masks.view(np.uint32)[..., 0], np.array(told["landmarks"]), told["table"]
 
 
-@pytest.mark.parametrize("domain", NAMES)
+@pytest.mark.parametrize(
+    "domain", [pytest.param(name, marks=[pytest.mark.slow] * (name != "lab")) for name in NAMES]
+)
 def test_a_version_is_these_pictures(domain, face_cache, toy):
     pixels, masks, landmarks, table = stored(domain)
     pictures = rendered(domain, face_cache, toy)

@@ -82,6 +82,7 @@ def test_equals_a_plain_loop_that_is_written_down_once_more(pairs):
     assert learner.gan_curve.rows[-1]["valid_l1"] == pytest.approx(far, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_it_learns_to_take_the_bar_off(pairs):
     training = train_generator(*pairs, replace(TINY, epochs=40, lr=0.005), valid=pairs, precision="fp32")
     inputs, targets = (part.astype(float) / 255 for part in pairs)

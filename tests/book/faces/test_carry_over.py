@@ -33,6 +33,7 @@ def test_how_far_a_family_is_from_another(other, far):
     assert carry_over.family_distance("a-x", other) == far
 
 
+@pytest.mark.slow
 def test_a_signal_that_both_families_share_transfers_and_a_reversed_one_does_not():
     sets = {"a-x": family("one", 0), "b-x": family("two", 1), "a-y": family("three", 2, flipped=True)}
     recipe = TrainingRecipe(epochs=8, batch_size=10, lr=0.05, augment="none")

@@ -167,7 +167,8 @@ def sets_of(luck: np.ndarray, counts: list[int], people: np.random.Generator) ->
     return scores
 
 
-@pytest.mark.parametrize("common", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("common", [False, True])
+@pytest.mark.slow
 def test_the_effect_of_a_network_that_it_has_on_every_set_is_covered(common):
     generator, counts, simulations = np.random.default_rng(1), [3, 3, 4, 5], 300
     learned, covered = np.repeat(np.arange(4), counts), 0
