@@ -106,7 +106,7 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
             )
     verified, training = results
     detectors = verified.artefact("detectors", Detectors) if verified in finished else None
-    if population := finished[0].done()["inputs"].get("parameters", {}).get("population"):
+    if population := finished[0].parameters.get("population"):
         members = _evaluated(finished[0], population)
         return [member.trained_network(device) for member in members], detectors
     if verified in finished:

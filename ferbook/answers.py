@@ -278,14 +278,6 @@ def _found(address: str, results: ByChapter) -> tuple[Evidence, str]:
     return results[chapter], inner
 
 
-def metric_of(address: str, results: ByChapter) -> Estimate | None:
-    """Return the metric ``chapter.metric``; None where the chapter has none. Raises DataError for a chapter
-    that does not exist.
-    """
-    evidence, name = _found(address, results)
-    return evidence.metrics.get(name)
-
-
 def passed(gate: Gate, results: ByChapter, reference: ByChapter | None = None) -> Passed:
     """Check a gate. A user's run has a ``reference``: its gates have separate bounds, and a control
     (``not_above``) that it did not measure is the reference's, which the text says.
@@ -331,15 +323,19 @@ def answer_claim(
     whose = STORED_NETWORKS * by_stored
     if prefixed and by_stored:
         results = {**results, chapter: here.of_stored}
+
+    def number(address: str) -> Estimate | None:
+        evidence, inner = _found(address, results)
+        return evidence.number(inner)
+
     checked = tuple(passed(gates[each], results, reference) for each in claim.gates)
-    estimate, measure = (metric_of(each, results) for each in (claim.decided_by, claim.measure))
-    distance = metric_of(f"{claim.measure}_room", results) if claim.form == "degree" else None
+    estimate, measure = number(claim.decided_by), number(claim.measure)
+    distance = number(f"{claim.measure}_room") if claim.form == "degree" else None
     prefix, decided = suite().again[0], claim.decided_by.partition(".")[2]
-    second_model = metric_of(f"{chapter}.{prefix}{decided}", results) if prefix else None
+    second_model = number(f"{chapter}.{prefix}{decided}") if prefix else None
     if claim.form == "degree" and distance is None:
         estimate = None
-    shown = {address: _found(address, results) for address in claim.shown}
-    numbers = {address: one.number(of) for address, (one, of) in shown.items() if one.number(of)}
+    numbers = {address: found for address in claim.shown if (found := number(address))}
     answer = ClaimAnswer(
         claim, "undecided", checked, estimate, measure, distance, second_model, numbers, whose=whose
     )
@@ -448,13 +444,12 @@ def left_open(request: Request, made: Iterable[Chapter]) -> list[str]:
 @dataclass(frozen=True)
 class Answered:
     """A claim of a ``paper``, by its key, answered by the run, and by the reference where that may be shown
-    next to it. ``repeats``: the run evaluated the networks of the reference on the same pictures.
+    next to it.
     """
 
     paper: str
     own: ClaimAnswer
     reference: ClaimAnswer | None = None
-    repeats: bool = False
 
     @property
     def main(self) -> ClaimAnswer:
@@ -546,13 +541,12 @@ def answers_of(run: Run, matches: Mapping[str, ReferenceMatch]) -> Answers:
     every = []
     for paper, mine, theirs, known in rows:
         claim = mine.claim
-        repeats = _repeats(own[claim.chapter], anywhere[claim.chapter], mine, known)
         if is_reference:
             mine = replace(mine, whose="")
-        elif repeats:
+        elif _repeats(own[claim.chapter], anywhere[claim.chapter], mine, known):
             why = "not an answer of your run: the same stored networks on the same pictures as the reference"
             mine = ClaimAnswer(claim, "undecided", missing=why)
         shown = replace(theirs, whose="") if claims.chapters_of(claim) <= matching.keys() else None
-        every.append(Answered(paper, _with_controls(mine), shown and _with_controls(shown), repeats))
+        every.append(Answered(paper, _with_controls(mine), shown and _with_controls(shown)))
     results = own | {name: reference[name] for name in matching}
     return Answers(claims, tuple(every), results, is_reference)

@@ -30,7 +30,7 @@ from ferbook.notebook import read_notebook, tags
 from ferbook.page.answers_page import chapter_text, table_row, with_answers
 from ferbook.provenance import provenance, reproduce_command
 from ferbook.records import read_json
-from ferbook.reference_run import REFERENCE, matching_references, usable_reference
+from ferbook.reference_run import REFERENCE, matching_references
 from ferbook.site import external_requests, finish
 from ferbook.steps import steps
 from ferbook.store import ChapterResult, ReferenceMatch, Run, open_run, write_json
@@ -49,7 +49,6 @@ WHOSE = "Values marked *reference* come from the published run; all others are y
 USUAL_SECONDS = 90
 # Folder of the files that go next to the built pages unchanged.
 _FILES = "files"
-_SHOWN_FILES = (".svg", ".png", ".csv")
 
 
 def check_toc() -> None:
@@ -220,9 +219,10 @@ def stage(run: Run, folder: Path) -> None:
             origin = provenance(run, name, match.result) if there else provenance(open_run(REFERENCE), name)
             notebook.cells.append(new_markdown_cell(origin, id="provenance"))
             _stage_metrics(chapter, result, folder / "metrics")
-            _stage_files(result.folder, folder, page_of(chapter))
+            if (drawn := result.folder / "figures").is_dir():
+                shutil.copytree(drawn, folder / _FILES / Path(page_of(chapter)).parent / "figures")
         # Numbers with the role ``reference`` are the reference's, whatever the run is about.
-        if quoted := usable_reference(run, chapter).result or (own if there and not match.why else None):
+        if quoted := match.usable or (own if there and not match.why else None):
             lacking = quoted is own and run.name != REFERENCE
             _stage_metrics(chapter, quoted, folder / "metrics" / REFERENCE, lacking=lacking)
         figures.collect(chapter, notebook)
@@ -261,14 +261,6 @@ def _with(fills: Mapping[str, str], text: str) -> str:
     return text
 
 
-def _stage_files(source: Path, folder: Path, page: str) -> None:
-    """Copy the figures' files next to the built ``page``."""
-    target = folder / _FILES / Path(page).parent / "figures"
-    for file in sorted(file for file in (source / "figures").glob("*.*") if file.suffix in _SHOWN_FILES):
-        target.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, target)
-
-
 def _stage_metrics(chapter: Chapter, result: ChapterResult, folder: Path, *, lacking: bool = False) -> None:
     """The metrics that pages may quote. Today's prose may quote some that are absent from a result of
     other code, and from a run that takes the place of an absent reference (``lacking``).
@@ -291,10 +283,9 @@ def require_intact(run: Run) -> None:
     if faults := [fault for result in run.results() for fault in result.faults()]:
         raise RunStoreError(f"run {run.name!r} is damaged: {'; '.join(faults).removesuffix(advice)}{advice}")
     for result in run.results():
-        inputs = result.done()["inputs"]
-        if inputs.get("parameters", {}).get(suite().standalone_by):
+        if result.parameters.get(suite().standalone_by):
             continue
-        for name, checksum in inputs.get("upstream", {}).items():
+        for name, checksum in result.done()["inputs"].get("upstream", {}).items():
             if run.result(name).done() is None or run.result(name).artifact_digest() != checksum:
                 raise RunStoreError(
                     f"run {run.name!r}: {result.chapter} was made from another result of {name} than the "

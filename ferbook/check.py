@@ -145,11 +145,6 @@ def todays_notebook(chapter: Chapter, result: ChapterResult) -> tuple[NotebookNo
     return notebook, [*faults, *(f"cell {name!r}: this checkout has no such cell" for name in past)]
 
 
-def _log_file(run: Run, chapter: str) -> Path:
-    """Return the log of nbval, when the chapter was last executed again."""
-    return run.work / "logs" / f"{chapter}.check.log"
-
-
 def _is_silenced(cell: NotebookNode) -> bool:
     """Return whether IPython shows nothing of the cell's last value: its last token but comments is a
     semicolon.
@@ -178,7 +173,7 @@ def _execute_again(
             for cell in filter(_is_silenced, notebooks.code_cells(notebook)):
                 cell.source += "\nNone"  # nbval keeps no history, by which IPython knows of the semicolon
             nbformat.write(notebook, copy)
-            log = _log_file(run, result.chapter)
+            log = run.log_file(f"{result.chapter}.check")
             printed = printed_by_failure(_nbval(copy), log, _environment(result, run, again), place)
             if printed is not None:
                 return [*faults, *_differences(printed, place), f"nbval's log: {log}"], 0
@@ -239,8 +234,8 @@ def _check_chapter(chapter: Chapter, run: Run, again: bool) -> dict[str, object]
         return row("failed: the stored result cannot be trusted", faults)
     if not again:
         return row("stored result whole")
-    inputs = result.done()["inputs"].get("parameters", {})
-    values = {name: value for name, value in inputs.items() if name in chapter.parameters.model_fields}
+    fields = chapter.parameters.model_fields
+    values = {name: value for name, value in result.parameters.items() if name in fields}
     try:
         parameters = chapter.resolve(run.record()["request"]["profile"], values)
         suite().check({chapter.name: parameters})
@@ -266,7 +261,7 @@ def check_run(run: Run, names: list[str], *, one: bool = False) -> list[dict[str
     whole = [result for each in chapters if not (result := run.result(each.name)).faults()]
     took = {each.chapter: each.record().seconds or 0.0 for each in whole}
     if one and took:
-        logs = {name: _log_file(run, name) for name in took}
+        logs = {name: run.log_file(f"{name}.check") for name in took}  # of when it was last executed again
         last = {name: log.stat().st_mtime_ns if log.exists() else 0 for name, log in logs.items()}
         turn = min(took, key=lambda name: (last[name], took[name]))
         took = {turn: took[turn]}

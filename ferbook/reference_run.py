@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from ferbook.book import Chapter, chapters, suite, with_upstream
 from ferbook.errors import RunStoreError
 from ferbook.request import stored_request
-from ferbook.store import REFERENCE, ChapterResult, ReferenceMatch, Run, open_run
+from ferbook.store import REFERENCE, ReferenceMatch, Run, open_run
 
 GET = (
     f"`git checkout -- runs/{REFERENCE}` brings it back where the repository has it, `ferbook run --profile "
@@ -25,8 +25,8 @@ def matching_reference(run: Run, chapter: Chapter, parameters: Mapping[str, obje
         return match
     differing: dict[str, None] = {}
     for each in with_upstream([chapter.name]):
-        here = parameters if each.name == chapter.name else _parameters(run.result(each.name))
-        there = _parameters(open_run(REFERENCE).result(each.name))
+        here = parameters if each.name == chapter.name else run.result(each.name).parameters
+        there = open_run(REFERENCE).result(each.name).parameters
         differing |= dict.fromkeys(_differing(here, there, (*suite().named_by, *suite().must_agree)))
     return _apart(differing, match) if differing else match
 
@@ -66,11 +66,6 @@ def _apart(differing: Iterable[str], match: ReferenceMatch) -> ReferenceMatch:
     return ReferenceMatch(why=why, usable=match.usable)
 
 
-def _parameters(result: ChapterResult) -> Mapping[str, object]:
-    manifest = result.done()
-    return manifest["inputs"].get("parameters", {}) if manifest else {}
-
-
 def matching_references(run: Run) -> dict[str, ReferenceMatch]:
     """Return every chapter of the book -> the reference's result with which that of ``run`` may be compared,
     or which takes its place where the run lacks it and has the same request.
@@ -79,11 +74,11 @@ def matching_references(run: Run) -> dict[str, ReferenceMatch]:
     for name, chapter in chapters().items():
         result = run.result(name)
         if result.done():
-            results[name] = matching_reference(run, chapter, _parameters(result))
+            results[name] = matching_reference(run, chapter, result.parameters)
             continue
         results[name] = usable_reference(run, chapter)
         if results[name].result:
             parameters = request.of_chapter(chapter).model_dump()
-            if differing := _differing(parameters, _parameters(results[name].result), suite().named_by):
+            if differing := _differing(parameters, results[name].result.parameters, suite().named_by):
                 results[name] = _apart(differing, results[name])
     return results

@@ -104,6 +104,12 @@ class ChapterResult:
             return self._manifest()
         return None
 
+    @property
+    def parameters(self) -> dict[str, object]:
+        """The parameters that it was made with; empty where it is not finished."""
+        manifest = self.done()
+        return manifest["inputs"].get("parameters", {}) if manifest else {}
+
     def _manifest(self) -> dict:
         if self.folder.is_symlink():
             raise RunStoreError(f"{self.folder}: a link; a chapter's folder lies in its run")
@@ -232,7 +238,7 @@ class ChapterResult:
         return {
             "finished": manifest["finished"],
             **self.record().model_dump(exclude={"figures", "tables"}, exclude_unset=True),
-            "parameters": manifest["inputs"].get("parameters", {}),
+            "parameters": self.parameters,
             "packages": manifest["inputs"].get("packages", {}),
         }
 
@@ -344,9 +350,8 @@ class Run:
         """Chapter -> the parameters that its finished result was made with, or those of the run's
         request: of a run that was killed, or whose record was exchanged, these may differ.
         """
-        made = {each.chapter: each.done()["inputs"].get("parameters") for each in self.results()}
         requested = self.record()["request"]["parameters"]
-        return requested | {name: values for name, values in made.items() if values}
+        return requested | {each.chapter: made for each in self.results() if (made := each.parameters)}
 
     def write_record(self, content: dict) -> None:
         """Write ``run.yaml`` atomically."""

@@ -266,7 +266,8 @@ def test_a_run_answers_by_its_own_networks_or_faces(finish_derl, ahead, seeds, c
         record = {"populations": {"emotions": {"kept": list(kept)}} if kept else {}, "data": faces(data)}
         run = finish_derl(name, of, faces="ckplus", record=record)
     found = of_derl(run)
-    assert (found.repeats, found.own.whose) == (repeats, whose)
+    told = "not an answer of your run: the same stored networks" in found.own.missing
+    assert (told, found.own.whose) == (repeats, whose)
     assert (found.own.estimate is None) is repeats and found.apart is not repeats
     assert bool(found.to_json()["gates"]) is not repeats, "no gate of what is no answer is checked"
     assert ("ot an answer of your run" in found.own.sentence) is repeats and found.reference.whose == ""

@@ -167,7 +167,7 @@ def test_one_is_the_quickest_and_then_the_next(finished, tmp_path, monkeypatch):
         finished.result(chapter).commit(staged, {})
 
     def execute_again(chapter, result, run, parameters):
-        log = check._log_file(run, chapter.name)
+        log = run.log_file(f"{chapter.name}.check")
         log.parent.mkdir(parents=True, exist_ok=True)
         log.touch()
         return [], 0
