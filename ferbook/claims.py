@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError, model_validator
 
 from ferbook.errors import DataError, first_fault, nearest_name
 from ferbook.files import digest_of, read_yaml
@@ -40,10 +40,8 @@ PLACEHOLDER = re.compile(r"\{([a-z]\w*\.\w+)(?::(\w+))?\}")
 MEASURED_LABEL = re.compile(r"\*\*(.+)\*\*")
 
 
-class Entry(BaseModel):
+class Entry(BaseModel, extra="forbid", frozen=True):
     """A part of ``claims.yaml``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _chapter(address: str, what: str) -> str:

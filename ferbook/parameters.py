@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from ferbook.errors import ParameterError, nearest_name
@@ -25,11 +25,9 @@ DeviceField = Annotated[
 ]
 
 
-class Parameters(BaseModel):
+class Parameters(BaseModel, extra="forbid", frozen=True, validate_default=True):
     """The base of every chapter's model. Its defaults are the default profile's values, and its fields are
     numbers, truth values and text."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     @classmethod
     def of_profile(cls, profiles: Profiles, profile: str, choices: Mapping[str, object]) -> dict[str, object]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from ferbook.errors import RunStoreError, first_fault
 from ferbook.files import LARGEST_RECORD, parse_json, read_plain
@@ -17,10 +17,8 @@ _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Commit = Annotated[str, Field(pattern=r"^[0-9a-z]+(-dirty)?$", max_length=60)]
 
 
-class Record(BaseModel):
+class Record(BaseModel, extra="allow", strict=True):
     """Fields beyond those that are named are a book's own, and are allowed."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
 
 
 class ResultInputs(Record):
