@@ -160,8 +160,8 @@ def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> s
         alt="Dots with intervals, a row per kind of networks: the mean number of filters that are "
         "assigned to a unit and confirmed, minus what chance gives; each network is a small dot below.",
         caption=f"Confirmed filters beyond chance: {style.listing(ends)}. Small dots are networks, large "
-        "dots their means with 95 % intervals over networks and people. The degree is 0 % at untrained "
-        "networks and 100 % at networks trained on units; structure, recipe and pictures are the same.",
+        "dots their means with 95 % intervals over networks and people. The degree is 0 at untrained "
+        "networks and 1 at networks trained on units; structure, recipe and pictures are the same.",
         tolerance=dict.fromkeys(table.columns[1:], _MARK_TOLERANCE) | {"seed": 0},
         data=data,
     )
@@ -169,14 +169,14 @@ def networks(table: pd.DataFrame, *, reference: pd.DataFrame | None = None) -> s
 
 def filter_squares(counts: pd.DataFrame) -> style.Drawn:
     """A square for each filter of one network of each kind. ``counts``: of ``study.squares_table``."""
-    confirmed, alone = (counts.iloc[:, place] for place in (0, 1))
-    text = style.listing([f"{name} {own} of {own + alone[name]}" for name, own in confirmed.items()])
+    confirmed = counts.iloc[:, 0]
+    text = style.listing([f"{name} {count}" for name, count in confirmed.items()])
     return squares(
         counts,
         alt="Squares, one for each filter of one network of each kind.",
-        caption="Each square is a filter: filled if it is assigned to a unit and responds most to this unit "
-        f"when it alone is activated. Confirmed, of the assigned filters of one network each: {text}. "
-        "Averages over all networks differ a little.",
+        caption="Each square is a filter: filled if it is assigned to a unit and responds most to that unit "
+        f"when it alone is activated. Confirmed in one network of each kind: {text}; averages over all "
+        "networks differ a little.",
         tolerance=_FILTERS,
     )
 

@@ -358,7 +358,7 @@ def marks_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:], float))
 
 
-STATES = ("confirmed", "assigned only", "not assigned")
+STATES = ("confirmed", "assigned, not confirmed", "not assigned")
 
 
 def squares_table(groups: Mapping[str, Sequence[Examined]]) -> pd.DataFrame:

@@ -95,9 +95,8 @@ def counts_text(answers: Answers) -> str:
     for word in filter(words.__contains__, get_args(RuleAnswer)):
         holds = f" (**{hold[word]}** significant)" * (word in ("yes", "partly", "no"))
         parts.append(f"**{words[word]}** {word}{holds}")
-    return (
-        f"Of {len(answers.every)} claims: {', '.join(parts)}; *significant*: after Holm's correction for all."
-    )
+    meant = "; *significant*: after Holm's correction for all" * any(hold.values())
+    return f"Of {len(answers.every)} claims: {', '.join(parts)}{meant}."
 
 
 def _method(answer: ClaimAnswer, answers: Answers) -> list[str]:

@@ -67,7 +67,7 @@ assigned.'
     for axes, (name, row) in zip(grid.flat, counts.iterrows(), strict=False):
         told = [f"{int(count):,} {state}" for state, count in row.items()]
         texts.append(f"{name}: {', '.join(told)}")
-        lines_of = wrap(" · ".join(told), int(WIDTH / across / 0.078))
+        lines_of = wrap(", ".join(told), int(WIDTH / across / 0.078))
         axes.set_title("\n".join([str(name), *lines_of]))
         ends = np.cumsum([0, *row])
         for state, words, (width, look), start, end in zip(

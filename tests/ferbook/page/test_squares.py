@@ -22,7 +22,7 @@ def test_each_thing_has_a_square_in_the_look_of_its_state():
         patches = [each for each in axes.patches if isinstance(each, PathPatch)]
         assert [len(each.get_path().vertices) // 5 for each in patches] == row.to_list()
         assert [to_hex(each.get_facecolor()) for each in patches] == [BLUE, "#ffffff", RULE.lower()]
-        assert axes.get_title(loc="left").startswith(f"{name}\n{row.iloc[0]} confirmed · {row.iloc[1]} assi")
+        assert axes.get_title(loc="left").startswith(f"{name}\n{row.iloc[0]} confirmed, {row.iloc[1]} assi")
     assert made.data.to_dict("list") == {"panel": list(COUNTS.index)} | COUNTS.to_dict("list")
     assert [text.get_text() for text in made.figure.legends[0].get_texts()] == list(COUNTS)
 
