@@ -29,6 +29,7 @@ WRONG = re.compile(r"^# %% fails (\S+): (.+)\n((?:(?!^# %% ).*\n?)*)", re.M)
 KEY = re.compile(r'\bkey\["(\w+)"\]')
 # Lines that say where figures are drawn.
 _DISPLAY = re.compile(r"^([ \t]*)%matplotlib\b.*", re.M)
+_IMPORTED = re.compile(r"^ *(?:import|from) +([\w.]+)", re.M)
 NO_TASK = "a cell without a task"
 SECONDS = 60  # that a cell may take, by the clock
 _SEEN, _UNSEEN = "in the notebook", "on new inputs"  # the parts of a check
@@ -225,8 +226,10 @@ def defined(sources: Iterable[str]) -> set[str]:
 def mark(model: Assignment, student: list[Cell], files: dict[str, Path], boxed: bool) -> Judgement:
     """Grade a student's notebook with the ``files`` of its variant."""
     tasks = defined(model.solutions.values())
-    start = f"exec({Path(__file__).with_name('checks.py').read_text()!r}, {{'__name__': 'course_checks'}})"
-    cells = [("", "", start)]  # the cell's name, which part of a check it is, and its source
+    used = _IMPORTED.findall("\n".join([*model.checks.values(), *model.code.values()]))
+    start = Path(__file__).with_name("checks.py").read_text(encoding="utf-8")
+    start += f"sys.modules['course_checks'] = Checks({used})"
+    cells = [("", "", f"exec({start!r}, {{}})")]  # a cell's name, which part of a check it is, its source
     notes, failed = [], {}
     for name, same in merged(model, student):
         cell = model.cells.get(name)
@@ -238,9 +241,9 @@ def mark(model: Assignment, student: list[Cell], files: dict[str, Path], boxed: 
             cells += [(name, "", _DISPLAY.sub(r"\1pass", source)) for source in own]
         elif is_check(cell):
             parts = {_SEEN: visible_part(cell.source), _UNSEEN: hidden(cell.source)}
-            cells += [(name, part, _call("run", text, tasks)) for part, text in parts.items()]
+            cells += [(name, part, _run(text, tasks)) for part, text in parts.items()]
         elif cell.cell_type == "code":
-            cells += [(name, "", cell.source), ("", "", _call("remember", defined([cell.source])))]
+            cells.append((name, "", _run(cell.source, tasks, defined([cell.source]))))
     ran = run_cells([source for *_, source in cells], files, SECONDS, boxed)
     for (name, part, _), error in zip_longest(cells, ran.errors, fillvalue=("", f"not reached: {ran.ended}")):
         if error and error[1].startswith(TOO_LONG):
@@ -254,9 +257,9 @@ def mark(model: Assignment, student: list[Cell], files: dict[str, Path], boxed: 
     return Judgement(points, checks, notes, ran.ended)
 
 
-def _call(method: str, *values: object) -> str:
-    """Return the code that calls a method of ``Checks`` in the kernel, whatever its names mean there."""
-    return f'__import__("sys").modules["course_checks"].{method}{values!r}'
+def _run(*how: object) -> str:
+    """Return the code that calls ``Checks.run`` in the kernel, whatever its names mean there."""
+    return f'__import__("sys").modules["course_checks"].run{how!r}'
 
 
 def _message(part: str, kind: str, message: str) -> str:

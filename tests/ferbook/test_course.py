@@ -314,10 +314,14 @@ def test_building_and_grading_agree_on_what_is_hidden(copy, old, new):
             assert marking.hidden(found.checks[cell.id])
 
 
-def test_a_name_or_module_that_one_task_changes_costs_no_other_task_its_points(course, dice):
+def test_a_name_module_or_file_that_one_task_changes_costs_no_other_task_its_points(course, dice):
+    helper = "\nsides, none = [1, 2], np.zeros(2)\ndef two(*, least=1):\n    return max(least, len(sides))"
+    dice.cells["setup"].source += helper
+    dice.cells["longest_check"].source += "\nassert two() == 2 and not none.any() and sides == [1, 2]"
     student = {cell.name: cell for cell in dice.solution}
-    first = "range = 0.5\nnp.shape, np.array = None, len\nimport builtins, os\nbuiltins.sum = 0"
-    student["counts"].source += f"\n%matplotlib widget\n{first}\nos.chdir('/')"
+    first = "range = len = none[:] = 0.5\nnp.shape, np.array, np.random = None, len, 3\nsides.clear()"
+    more = "import builtins, os, sys\nbuiltins.sum = 0\nsys.path.clear()\ndel sys.modules['numpy'], two"
+    student["counts"].source += f"\n%matplotlib widget\n{first}\n{more}\nos.remove('key.npz')\nos.chdir('/')"
     student["mean"].source += "\ndel range\nnp = data"
     verdict = mark(dice, dice.solution, marking.in_variant(course / "dice", 0), boxed=False)
     assert verdict.points == 6 and not [what for _, what in verdict.notes if "restored" not in what]
