@@ -205,12 +205,17 @@ def read_table(file: Path, columns: Sequence[str]) -> pd.DataFrame:
             if len(row) > width and any(row[width:]):
                 where = f"{file}, line {reader.line_num}"
                 raise DataError(f"{where}: {len(row)} cells, and {width} columns; expected one for each")
+            if any(
+                re.search(r"[\r\n]", cell) and heading.separator in cell and "[" not in cell for cell in row
+            ):
+                raise csv.Error(f"line {reader.line_num}: a quote of a row above it is closed only here")
             cells = len(row)
             row += [""] * (width - cells)
             rows.append([row[place].strip() for place in places])
             lines.append(f"line {reader.line_num}")
     except csv.Error as fault:
-        raise _no_csv(file, f"not a CSV ({fault})") from fault
+        below = f" below {lines[-1]}" if lines else ""
+        raise _no_csv(file, f"not a CSV{below} ({fault})") from fault
     if not rows:
         raise DataError(f"{file}: no rows below the names of the columns")
     if cells < width:

@@ -88,21 +88,31 @@ def csv_rows(file: Path, columns: Collection[str], error: type[Exception]) -> di
     Raises ``error``, naming file, line and column, where one has not as many cells as the heading, or a
     column is not there.
     """
+    rows: list[tuple[int, dict[str, str]]] = []
     try:
         text = file.read_text(encoding="utf-8-sig")
         sign = max(",;\t", key=text.partition("\n")[0].count)
         table = csv.DictReader(io.StringIO(text, newline=""), delimiter=sign, strict=True)
-        rows = [(table.line_num, row) for row in table]
-    except (OSError, UnicodeDecodeError, csv.Error) as fault:
+        rows += ((table.line_num, row) for row in table)
+    except csv.Error as fault:
+        line = rows[-1][0] + 1 if rows else 2
+        raise error(f"{file}, line {line}: cannot be read ({fault}): is each quote closed?") from fault
+    except (OSError, UnicodeDecodeError) as fault:
         raise error(f"{file}: cannot be read ({fault}); save it as CSV in UTF-8") from fault
     heading = table.fieldnames or []
     if absent := [name for name in columns if name not in heading]:
         expected = f"expected the columns {', '.join(columns)}; without {', '.join(absent)}"
         raise error(f"{file}, line 1: {expected}")
+    # What a text holds that has swallowed a row.
+    a_row = rf"(?s)(?=.*[\r\n])(.*{sign}){{{len(heading) - 1}}}"
+    if "key" in columns:  # comments may have many commas and lines
+        a_row = r"(?s)[\r\n].*\bk[0-9a-f]{32}\b"
     for line, row in rows:
         if None in row or None in row.values():
             what = f"not as many cells as the {len(heading)} columns; put a comment with commas in quotes"
             raise error(f"{file}, line {line}: {what}")
+        if any(re.search(a_row, cell) for cell in row.values()):
+            raise error(f"{file}, line {line}: a quote of a row above it is closed only here")
     return {line: row for line, row in rows if any(row.values())}
 
 

@@ -164,7 +164,13 @@ def test_other_scales(tmp_path, table, truth, times, told):
 
 
 @pytest.mark.parametrize(
-    ("raw", "told"), [(b"", "it is empty"), (b"AU01\n\xff\xfe", "not UTF-8"), (b'file,AU12\n"x', "not a CSV")]
+    ("raw", "told"),
+    [
+        (b"", "it is empty"),
+        (b"AU01\n\xff\xfe", "not UTF-8"),
+        (b'file,AU12\na,1\n"x', "not a CSV below line 2"),
+        (b'file,AU12,by\na,1,"me\nb,1,you"\n', "line 3: a quote of a row above it is closed only here"),
+    ],
 )
 def test_files_that_are_no_tables(tmp_path, truth, raw, told):
     file = tmp_path / "d.csv"

@@ -175,6 +175,8 @@ def test_a_list_of_students_is_read_as_spreadsheets_write_it(text, tmp_path):
         (b"ada\nalan\n", "line 1: expected the columns student; without student"),
         (b"student\nAnn\xe9\n", "cannot be read .* save it as CSV in UTF-8"),
         (b"student,name\nada,Lovelace, Ada\n", "line 2: not as many cells as the 2 columns"),
+        (b'student,name\nada,"Lovelace\nalan,Turing\n', "line 2: cannot be read .*is each quote closed"),
+        (b'student,name\nada,"Lovelace\nalan,Turing"\n', "line 3: a quote of a row above it is closed only"),
     ],
 )
 def test_a_list_that_cannot_be_used_is_named_before_anything_is_built(content, words, tmp_path):
@@ -633,6 +635,7 @@ def test_a_wrong_table_of_points_is_named_before_grading_and_stays(course, tmp_p
         (new.replace(",2,,", ",2,9,", 1).encode(), "line 2: expected points from 0 to 2"),
         (new.replace(",2,,", ",2,nan,", 1).encode(), "line 2: expected points from 0 to 2"),
         ("\n".join((heading, ada, boris, ada)).encode(), "line 4: ada dice .* is there twice"),
+        (f'{heading}\n{ada}"good\n{boris}well"'.encode(), "line 3: a quote of a row above it is closed only"),
         (new.replace("points", "mark").encode(), "line 1: expected the columns .*; without points"),
     ):
         file.write_bytes(wrong)
