@@ -21,6 +21,8 @@ LARGEST_NOTEBOOK = 2**26
 _MOST_VALUES = 20_000
 # Types of output that nbval leaves out of its comparison.
 NOT_COMPARED = ("image/png", "image/jpeg", "application/vnd.jupyter.widget-view+json")
+# Comments and tags by which nbval leaves out what a cell shows, or the whole cell.
+_LEFT_OUT = re.compile(r"[ \t]*#*[ \t]*((?:NBVAL_|PYTEST_VALIDATE_)(?:IGNORE_OUTPUT|SKIP))[ \t]*")
 _MOST_CELLS = 2000
 
 
@@ -162,7 +164,10 @@ def faults_of_comparison(notebook: NotebookNode) -> list[str]:
     for cell in (cell for cell in notebook.cells if COMPARED_TAG in tags(cell)):
         types = {each for output in cell.get("outputs", ()) for each in output.get("data", ())}
         name = f"{cell_name(notebook, cell)} ({cell.get('id')}), tagged {COMPARED_TAG},"
-        if not cell.get("outputs"):
+        lines = [*cell.source.splitlines(), *(tag.upper().replace("-", "_") for tag in tags(cell))]
+        if marks := [fits[1] for line in lines if (fits := _LEFT_OUT.fullmatch(line))]:
+            faults.append(f"{name} says {marks[0]}, by which nbval compares nothing")
+        elif not cell.get("outputs"):
             faults.append(f"{name} has no output")
         elif left_out := types & {*NOT_COMPARED}:
             faults.append(

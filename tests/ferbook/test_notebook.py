@@ -154,3 +154,7 @@ def test_a_compared_cell_that_nbval_would_not_compare_is_a_fault(data, faults):
     cell = new_code_cell("x", id="shown", outputs=outputs, metadata={"tags": ["nbval-check-output"]})
     found = notebooks.faults_of_comparison(new_notebook(cells=[cell]))
     assert len(found) == faults and all("code cell 1 (shown)" in fault for fault in found)
+    for source, tag in (("x\n  # NBVAL_SKIP", "a"), ("x", "nbval-ignore-output")):
+        cell.source, cell.metadata.tags = source, [notebooks.COMPARED_TAG, tag]
+        (fault,) = notebooks.faults_of_comparison(new_notebook(cells=[cell]))
+        assert "by which nbval compares nothing" in fault
