@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from book.suite import known_set
 from face_sets.request import CLIP_FRAMES
 from ferbook import paths
 from ferbook.console import AsJson, RunName, chosen_run, console, errors, print_json, print_lines, print_table
@@ -85,7 +86,7 @@ def data_list(
 
     rows = [row for row in list_sources() if name in ("", row["name"])]
     if not rows:
-        named_source(name)  # which refuses it with the names that there are
+        known_set(name)  # which refuses it with the names that there are
     if as_json:
         print_json(rows)
         return
@@ -119,12 +120,12 @@ def data_make(
 ) -> None:
     """Make a synthetic face set and keep it, so that chapters find it ready."""
     from face_sets.readers.own import require_own_folder, save_own
-    from face_sets.registry import REGISTRY, named_source, open_faces, set_name
+    from face_sets.registry import REGISTRY, open_faces, set_name
     from face_sets.request import FaceRequest
     from ferbook.errors import ParameterError
 
     synthetic = [each for each, source in REGISTRY.items() if not source.reader]
-    if named_source(name).reader:
+    if known_set(name).reader:
         raise ParameterError(f"{name} is a real set; the synthetic ones are {', '.join(synthetic)}")
     if (layout is None) != (folder is None):
         raise ParameterError("--as own and a FOLDER belong together: data make lab --as own sets/mine")
@@ -156,10 +157,11 @@ def data_describe(
 ) -> None:
     """Count a set's pictures by emotion, split, person and action unit."""
     from face_sets.describe import au_table, contact_sheet, notes, people_table, split_table
-    from face_sets.registry import named_source, open_faces, set_name
+    from face_sets.registry import open_faces, set_name
     from face_sets.request import FaceRequest
     from ferbook.files import write_atomically
 
+    source = known_set(name)
     request = FaceRequest(name, subjects, size, seed)
     faces = open_faces(request.with_options(parse_assignments(option or [])))
     tables = {
@@ -184,7 +186,7 @@ def data_describe(
     if sheet:
         write_atomically(sheet, contact_sheet(faces, seed=seed))
         console.print(f"contact sheet: {sheet}")
-        if not (source := named_source(faces.name)).shareable:
+        if not source.shareable:
             console.print(f"note: it shows people under licence ({source.licence})")
 
 
@@ -202,13 +204,14 @@ def data_check(name: SetName, size: Size = 0, data_dir: DataDir = None, as_json:
     published.
     """
     from face_sets.describe import equal_pictures, names_in_two_cases, open_every_picture, published_table
-    from face_sets.registry import named_source, read_anew, source_files, source_status
+    from face_sets.registry import read_anew, source_files, source_status
     from face_sets.request import FaceRequest
 
+    published = known_set(name).published
     faces = read_anew(FaceRequest(name, size=size))
     opened = open_every_picture(source_files(name))
     status = source_status(name)
-    rows, equal = published_table(faces, named_source(name).published), equal_pictures(faces)
+    rows, equal = published_table(faces, published), equal_pictures(faces)
     differs = [row for row in rows if row["found"] != row["published"]]
     if as_json:
         report = {"counts": rows, "equal pictures": equal, "left out": faces.left_out}
@@ -258,7 +261,7 @@ def predict_command(
         _require_a_face(pictures, cropped=cropped)
     from fer_lib.train.predict import predict_pictures
 
-    kept = [] if run_name else photograph_networks()
+    kept = [] if run_name or chapter != "training" else photograph_networks()
     if kept:
         folder, about = kept[0].folder, {"population": kept[0].population.name, "seed": kept[0].seed}
         title = f"network {kept[0].seed} of the population {kept[0].population.name!r}"
@@ -313,9 +316,9 @@ def _trained_chapter(run_name: str | None, chapter: str) -> tuple["Run", Path]:
     from ferbook.book import find_chapter
     from ferbook.errors import RunStoreError
 
-    run = chosen_run(run_name)
+    name, run = find_chapter(chapter).name, chosen_run(run_name)
     run.record()
-    result = run.result(find_chapter(chapter).name)
+    result = run.result(name)
     if not (result.folder / "weights.json").exists():
         raise RunStoreError(
             f"run {run.name!r} keeps no weights of the chapter {chapter!r}; `ferbook run {chapter} --run "
@@ -356,6 +359,8 @@ def explain_picture(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         _require_a_face([picture], cropped=cropped)
+        if run_name:
+            chosen_run(run_name).record()  # or else it is refused
         with steps("parts", EXPLAINED_PARTS, EXPLAINED_SECONDS) as advance:
             from book.explain import explain, named_run
             from book.explain_page import explanation_page

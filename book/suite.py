@@ -17,12 +17,13 @@ from book.parameters import EARLIER_EVAL_SEEDS, ChapterParameters, RecipeParamet
 from book.populations import find_population
 from ferbook.book import Suite
 from ferbook.console import errors
-from ferbook.errors import DataError, ParameterError
+from ferbook.errors import DataError, ParameterError, nearest_name
 from ferbook.records import ChapterRecord, Record
 from ferbook.store import ChapterResult
 
 if TYPE_CHECKING:
     from face_sets.faceset import FaceSet
+    from face_sets.sources import Source
 
 
 class OpenedFaces(Record):
@@ -101,6 +102,16 @@ class FacesRecord(ChapterRecord):
         return rows
 
 
+def known_set(name: str) -> "Source":
+    """Return the face set ``name``. Raises ParameterError, with the nearest name, where there is none."""
+    from face_sets.registry import REGISTRY, named_source, own_sets
+
+    try:
+        return named_source(name)
+    except ParameterError as fault:
+        raise ParameterError(f"{fault}{nearest_name(name, [*REGISTRY, *own_sets()])}") from fault
+
+
 def check_parameters(parameters: Mapping[str, ChapterParameters]) -> None:
     """Refuse face sets that are not here, and a layer that the network of a chapter, of its population or of
     chapter ``training``, does not have, before hours go into training it.
@@ -110,7 +121,7 @@ def check_parameters(parameters: Mapping[str, ChapterParameters]) -> None:
     from face_sets.registry import require_source
 
     for model in parameters.values():
-        require_source(model.faces)
+        require_source(known_set(model.faces).name)
     for name in {name for model in parameters.values() for name in getattr(model, "populations", ())}:
         find_population(name)
     for chapter, model in parameters.items():

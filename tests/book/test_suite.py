@@ -60,6 +60,11 @@ def test_faces_that_are_not_here_are_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("FER_DATA", str(tmp_path / "my-data"))
     with pytest.raises(DataError, match="my-data/fer2013 not found"):
         book_suite.check_parameters(parameters(["faces"], faces="fer2013"))
+    (tmp_path / "my-data" / "mine").mkdir(parents=True)
+    (tmp_path / "my-data" / "mine" / "faces.csv").touch()
+    for near, name in (("mien", "mine"), ("fer2031", "fer2013")):
+        with pytest.raises(ParameterError, match=rf"faces is '{near}'.* \(did you mean '{name}'"):
+            book_suite.check_parameters(parameters(["faces"], faces=near))
 
 
 COMPUTING = (
