@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from ferbook.store import Run
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+# Characters of a text that are printed.
+_LONGEST = 4000
 
 
 def visible(text: str) -> str:
-    """Return ``text`` with control characters written out: to a terminal they are commands, and a run may
-    come from another machine.
+    """Return ``text``, cut where it is very long, with control characters written out: to a terminal they are
+    commands, and a run may come from another machine.
     """
-    return _CONTROLS.sub(lambda match: ascii(match[0])[1:-1], text)
+    cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
+    return _CONTROLS.sub(lambda match: ascii(match[0])[1:-1], cut)
 
 
 class _Console(Console):
@@ -49,7 +52,8 @@ GAP = 2
 
 def print_json(content: object) -> None:
     """Print ``content`` as JSON and nothing else, so that it can be piped."""
-    print(json.dumps(content, indent=2, ensure_ascii=False))
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    print(_CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
 def print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
@@ -60,6 +64,7 @@ def print_table(title: str, columns: list[str], rows: list[list[object]]) -> Non
     if title:
         console.print(title, style="italic")
     cells = [["–" if cell is None else visible(str(cell)) for cell in row] for row in rows]
+    columns = [visible(column) for column in columns]
     parts = [*zip(columns, *cells, strict=True)]
     whole = [max(map(cell_len, column)) for column in parts]
     words = [max(cell_len(word) for cell in column for word in cell.split(" ")) for column in parts]

@@ -1,5 +1,7 @@
 """Tables in a terminal's width."""
 
+import json
+
 import pytest
 
 from ferbook import console
@@ -63,6 +65,10 @@ def test_what_does_not_fit_beside_a_name_stands_below_it_a_line_each(lines):
 
 def test_control_characters_are_written_out(capsys):
     console.console.print("a\x1b[2J\u202eb\x9b\r[c]")
-    console.print_table("", ["x"], [["\x1b[2J"]])
+    console.print_table("", ["x\x1b"], [["\x1b[2J"]])
+    console.print_json({"\u202e": "\x9b2J\x1b"})
     printed = capsys.readouterr().out
+    assert json.loads(printed[printed.index("{") :]) == {"\u202e": "\x9b2J\x1b"} and "\x9b" not in printed
     assert printed.splitlines()[0] == r"a\x1b[2J\u202eb\x9b\r[c]" and "\x1b" not in printed
+    console.errors.print("x" * 10**6)
+    assert 4000 < len(capsys.readouterr().err) < 4100
