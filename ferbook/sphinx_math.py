@@ -99,14 +99,18 @@ def visit_math_block(translator: HTML5Translator, node: nodes.math_block) -> Non
 
 def require_set_apart(app: Sphinx, doctree: nodes.document) -> None:
     """Warn where ``$$`` is right below a line of text: MyST makes one paragraph of both, on whose page
-    there would be a dollar sign, an inline equation, and a dollar sign.
+    there would be a dollar sign, an inline equation, and a dollar sign; and where ``$$`` encloses none.
     """
+    texts = doctree.findall(nodes.Text)
+    odd = [each.parent for each in texts if "$$" in each and isinstance(each.parent, nodes.paragraph)]
     for math in doctree.findall(nodes.math):
         siblings = ["", *map(str, math.parent), ""]
         place = math.parent.index(math) + 1
         if siblings[place - 1].endswith("$") or siblings[place + 1].startswith("$"):
-            words = "an equation in $$ is right below a line of text; put an empty line between them"
-            _logger.warning("%s", words, location=math.parent, type="math")
+            odd.append(math.parent)
+    for place in odd:
+        words = "an equation in $$ is right below a line of text, or not whole; put an empty line above it"
+        _logger.warning("%s, and none within", words, location=place, type="math")
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
