@@ -86,7 +86,12 @@ BELOW = "The mean is\n$$\n\\bar{x}\n$$\nand"
 
 @pytest.mark.parametrize(
     ("text", "warned"),
-    [(BELOW, True), ("The mean is\n$$ x $$", True), ("$$\nx\n\ny\n$$", True), ("`$$`, 5 $, $x$.", False)],
+    [
+        (BELOW, True),
+        ("The mean is\n$$ x $$", True),
+        ("The mean is\n$$\nx\n\ny\n$$", True),
+        ("`$$`, 5 $, $x$.", False),
+    ],
 )
 def test_an_equation_right_below_a_line_of_text_warns_with_file_and_line(tmp_path, text, warned):
     _, warnings = build(tmp_path, f"# P\n\n{text}\n")
