@@ -40,7 +40,7 @@ def read_notebook(path: Path) -> NotebookNode:
             raise ValueError(f"of notebook format {notebook.nbformat}; 4 is read")
         for place, cell in enumerate(notebook.cells):
             cell.setdefault("id", f"cell-{place}")
-            cell.source = cell.source.replace("\r\n", "\n")  # of an editor on Windows
+            cell.source = with_line_ends(cell.source)
         notebook.nbformat_minor = max(5, notebook.nbformat_minor)
         nbformat.validate(notebook)  # here, once: what follows relies on the form
         return notebook
@@ -64,6 +64,11 @@ def _has_more_values(content: object, most: int) -> bool:
         count += len(inner)
         waiting += inner
     return count > most
+
+
+def with_line_ends(text: str) -> str:
+    """Return ``text`` with line ends as on Linux, so that no editor's change anything."""
+    return re.sub(r"\r*\n|\r", "\n", text)
 
 
 def tags(cell: NotebookNode) -> list[str]:

@@ -20,7 +20,7 @@ from pydantic import AfterValidator, AliasChoices, AliasPath, BaseModel, Field, 
 
 from ferbook.course.box import TOO_LONG, run_cells
 from ferbook.errors import BookError, first_fault, require_name
-from ferbook.notebook import read_notebook
+from ferbook.notebook import read_notebook, with_line_ends
 
 # Hidden tests are between lines that hold these words, as nbgrader reads them.
 HIDDEN = re.compile(r"^[^\n]*BEGIN HIDDEN TESTS[^\n]*\n(.*?)^[^\n]*END HIDDEN TESTS[^\n]*\n", re.M | re.S)
@@ -63,8 +63,7 @@ def hidden(source: str) -> str:
 
 
 def _text(source: str | list[str]) -> str:
-    """A cell's text with line ends as on Linux, so that an editor on Windows changes nothing."""
-    return "".join(source).replace("\r\n", "\n")
+    return with_line_ends("".join(source))
 
 
 class Cell(BaseModel):

@@ -294,10 +294,11 @@ def test_checks_that_end_without_an_error_have_their_points_whatever_is_printed(
 # Cells that are not as they were
 
 
-def test_line_ends_of_windows_change_neither_cells_nor_keys(dice):
+@pytest.mark.parametrize("end", ["\r\n", "\r", "\r\r\n"])
+def test_line_ends_of_other_systems_change_neither_cells_nor_keys(dice, end):
     notebook = deepcopy(dice.notebook)
     for cell in notebook.cells:
-        cell.source = cell.source.replace("\n", "\r\n")
+        cell.source = cell.source.replace("\n", end)
     assert cells_of(notebook) == cells_of(dice.notebook)
 
 
