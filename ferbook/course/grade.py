@@ -262,9 +262,9 @@ def read_manual_points(file: Path, known: Mapping[str, Assignment]) -> dict[str,
     rows: dict[str, dict[str, str]] = {}
     for line, row in (csv_rows(file, BY_HAND, DataError) if file.is_file() else {}).items():
         points = known[row["assignment"]].points if row["assignment"] in known else {}
-        most, given = points.get(row["question"], math.inf), row["points"].strip()
-        if given and not (re.fullmatch(r"\+?\d+(\.\d*)?", given) and float(given) <= most):
-            what = f"expected points from 0 to {most}, which the question has, or none"
+        most, given = points.get(row["question"], math.inf), row["points"].strip().replace(",", ".")
+        if given and not (re.fullmatch(r"\+?(\d+\.?|\d*\.\d+)", given) and float(given) <= most):
+            what = f"expected points from 0 to {most}, which the question has, such as 0.5 or 0,5, or none"
             raise DataError(f"{file}, line {line}: {what}")
         if row["key"] in rows:
             name = f"{row['student']} {row['assignment']} {row['question']}"
