@@ -25,6 +25,8 @@ class Checks:
             with suppress(ImportError):
                 module = import_module(name)
                 all(hasattr(module, part) for part in dir(module))  # NumPy imports some where they are used
+        # Where figures are drawn does not count, and some backends are not installed.
+        get_ipython().enable_matplotlib = lambda gui=None: (gui, "agg")
         self.modules = {name: each for name, each in sys.modules.items() if isinstance(each, ModuleType)}
         self.parts = {
             each: {k: v for k, v in vars(each).items() if _fixed(v)} for each in self.modules.values()

@@ -324,7 +324,9 @@ def test_a_name_module_or_file_that_one_task_changes_costs_no_other_task_its_poi
     student = {cell.name: cell for cell in dice.solution}
     first = "range = len = none[:] = 0.5\nnp.shape, np.array, np.random = None, len, 3\nsides.clear()"
     more = "import builtins, os, sys\nbuiltins.sum = 0\nsys.path.clear()\ndel sys.modules['numpy'], two"
-    student["counts"].source += f"\n%matplotlib widget\n{first}\n{more}\nos.remove('key.npz')\nos.chdir('/')"
+    student[
+        "counts"
+    ].source += f"\n%matplotlib widget\n%pylab qt\n{first}\n{more}\nos.remove('key.npz')\nos.chdir('/')"
     student["mean"].source += "\ndel range\nnp = data"
     verdict = mark(dice, dice.solution, marking.in_variant(course / "dice", 0), boxed=False)
     assert verdict.points == 6 and not [what for _, what in verdict.notes if "restored" not in what]
