@@ -227,6 +227,15 @@ def test_a_chapter_has_cells_that_check_compares(chapter):
     assert any(COMPARED_TAG in tags(cell) for cell in code_cells(read_notebook(chapter.notebook)))
 
 
+@every_chapter
+def test_no_assertion_hangs_on_which_of_two_results_is_larger(chapter):
+    trees = [ast.parse(cell.source) for cell in code_cells(read_notebook(chapter.notebook))]
+    asserted = [each for tree in trees for each in ast.walk(tree) if isinstance(each, ast.Assert)]
+    for compared in (each for test in asserted for each in ast.walk(test) if isinstance(each, ast.Compare)):
+        by_size = any(isinstance(sign, ast.Lt | ast.Gt | ast.LtE | ast.GtE) for sign in compared.ops)
+        assert not by_size or isinstance(compared.comparators[-1], ast.Constant), ast.unparse(compared)
+
+
 def test_figures_are_there_and_mentioned():
     require_figures()
     claimed = (each.figure for each in read_claims(paths.claims_file()).every if each.figure)
