@@ -41,7 +41,7 @@ def test_trained_networks_are_held_against_untrained_ones(groups):
     assert found["units_kappa"].value == 1 and found["verified_gain_mixtures"].value == 0
     assert found["verified_gain_over_mixtures"].value == 1 and "mixtures_kappa" not in found
     assert found["verified_gain"].low < found["verified_gain"].value == 1 < found["verified_gain"].high
-    assert found["beyond_chance"].how == "Student's t over 3 networks"
+    assert found["beyond_chance"].how == "Student's t over 2 networks"
     assert found["distinct_units_over_untrained"].value == 1
     assert found["kl_agreement_share"].value == pytest.approx((1 + 1 / 3) / 2)
     assert found["auroc_agreement_share"].value == 1 and found["filters"].value == 4
