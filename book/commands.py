@@ -320,10 +320,8 @@ def _trained_chapter(run_name: str | None, chapter: str) -> tuple["Run", Path]:
     run.record()
     result = run.result(name)
     if not (result.folder / "weights.json").exists():
-        raise RunStoreError(
-            f"run {run.name!r} keeps no weights of the chapter {chapter!r}; `ferbook run {chapter} --run "
-            f"{run.name}` makes them, if it is a chapter that trains, as `training` is"
-        )
+        mend = f"`ferbook run {chapter} --run {run.name}` makes them, if it trains, as `training` does"
+        raise RunStoreError(f"run {run.name!r} keeps no weights of the chapter {chapter!r}; {mend}")
     result.require_whole()
     return run, result.folder
 

@@ -219,10 +219,8 @@ def read_table(file: Path, columns: Sequence[str]) -> pd.DataFrame:
     if not rows:
         raise DataError(f"{file}: no rows below the names of the columns")
     if cells < width:
-        raise DataError(
-            f"{file}, {lines[-1]}: {cells} cells, and {width} columns: the last row is not whole; is the "
-            "file still being written?"
-        )
+        what = "the last row is not whole; is the file still being written?"
+        raise DataError(f"{file}, {lines[-1]}: {cells} cells, and {width} columns: {what}")
     return pd.DataFrame(rows, index=lines, columns=list(columns), dtype=object)
 
 
@@ -316,10 +314,8 @@ def read_detections(
     said = read_mapping(Path(mapping), columns) if mapping else recognised(columns, notes)
     meanings = {column: MEANT.fullmatch(means) for column, means in said.items() if means != "file"}
     if not meanings:
-        raise DataError(
-            f"{file}: no column is known as an action unit (there are {', '.join(columns[:8])} …); "
-            f"say what they mean with --columns{'; '.join(['', *notes])}"
-        )
+        what = f"no column is known as an action unit (there are {', '.join(columns[:8])} …)"
+        raise DataError(f"{file}: {what}; say what they mean with --columns{'; '.join(['', *notes])}")
     sources = [column for column in said if column not in meanings] or [
         name
         for place, name in enumerate(heading.columns)
@@ -441,10 +437,8 @@ def _by_frames(file: Path, table: pd.DataFrame, truth: pd.DataFrame, notes: list
     elif gaps.min() > 1:
         fault = f"{table.index[1]}: it goes by {gaps.min():g}"
     if fault:
-        raise DataError(
-            f"{file}: no column names the pictures, and `{column}` is not their order: {fault}; add a "
-            f"column with names such as {truth['file'].min()}"
-        )
+        what = f"no column names the pictures, and `{column}` is not their order: {fault}"
+        raise DataError(f"{file}: {what}; add a column with names such as {truth['file'].min()}")
     order = f"`{column}`, counted from {origin:g}, is taken as their order"
     notes.append(f"no column names the pictures; {order}")
     if missing := total - frames.nunique():
@@ -512,10 +506,9 @@ def _tops(
             shared = 5.0
         elif form == "intensity" and highest <= SLACK:
             if right := next((column for column in columns if column.endswith("R")), ""):
-                raise DataError(
-                    f"{file}: {right} goes to {highest:.3g}: the right side, or OpenFace's intensity in "
-                    "other letters? Say `AU12 right` or `AU12` with --columns"
-                )
+                which = "the right side, or OpenFace's intensity in other letters?"
+                what = f"{right} goes to {highest:.3g}: {which}"
+                raise DataError(f"{file}: {what} Say `AU12 right` or `AU12` with --columns")
             notes.append(f"{_listed(columns)}: no value above 1; read as 0 to 1, not as 0 to 5")
         for column in columns:
             inherits = most[column] <= SLACK * shared and not signed[column]

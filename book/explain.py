@@ -93,16 +93,16 @@ def networks_of(run: Run, device: torch.device) -> tuple[list[TrainedNetwork], D
     results = [run.result(name) for name in ("au_verification", "training")]
     finished = [result for result in results if result.done()]
     if not finished:
-        raise RunStoreError(
-            f"run {run.name!r} has no trained network; `ferbook run au_verification --run {run.name}` makes "
-            "one, and evaluates what its filters detect"
+        mend = (
+            f"`ferbook run au_verification --run {run.name}` makes one, and evaluates what its filters detect"
         )
+        raise RunStoreError(f"run {run.name!r} has no trained network; {mend}")
     for result in finished:
         result.require_whole()
         if faces := result.record().outdated:
+            mend = f"`ferbook run {result.chapter} --run {run.name}` makes it anew"
             raise RunStoreError(
-                f"chapter {result.chapter!r} of run {run.name!r} saw the faces {faces}; `ferbook run "
-                f"{result.chapter} --run {run.name}` makes it anew"
+                f"chapter {result.chapter!r} of run {run.name!r} saw the faces {faces}; {mend}"
             )
     verified, training = results
     detectors = verified.artefact("detectors", Detectors) if verified in finished else None
@@ -138,10 +138,9 @@ def _evaluated(result: ChapterResult, name: str) -> list[Member]:
         )
     key = result.done()["inputs"].get("data", {}).get(f"population {name}")
     if key and key != population.key_of(members, map(int, evaluated.failed)):
-        raise RunStoreError(
-            f"chapter {result.chapter!r} of run {run!r} evaluated networks of the population {name!r} "
-            f"that have been trained anew since; `ferbook run {result.chapter} --run {run}` evaluates those"
-        )
+        what = f"chapter {result.chapter!r} of run {run!r} evaluated networks of the population {name!r}"
+        mend = f"`ferbook run {result.chapter} --run {run}` evaluates those"
+        raise RunStoreError(f"{what} that have been trained anew since; {mend}")
     return stored
 
 

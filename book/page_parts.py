@@ -42,12 +42,8 @@ def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 # The HTML files next to this file.
-TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-)
+_HERE = FileSystemLoader(Path(__file__).parent)
+TEMPLATES = Environment(loader=_HERE, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 
 TEMPLATES.filters |= {"bounds": bounds_text, "number": number_text, "webp": webp_address}
 

@@ -75,10 +75,8 @@ class FaceSession(ferbook.session.Session):
         if not declared:
             missing = " ".join(map(str, (name, *fields.values())))
             names = dict.fromkeys(f"{each.name} {each.family}".strip() for each in requests)
-            raise ChapterError(
-                f"chapter {self.chapter.name!r} does not declare the face set {missing!r}; it declares "
-                f"{', '.join(names) or 'no other'}"
-            )
+            what = f"chapter {self.chapter.name!r} does not declare the face set {missing!r}"
+            raise ChapterError(f"{what}; it declares {', '.join(names) or 'no other'}")
         if not source_status(name)["found"]:
             return None
         faces = open_faces(declared[0])

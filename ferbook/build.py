@@ -17,6 +17,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
+from ferbook import notebook as notebook_files
 from ferbook import paths
 from ferbook.answers import STORED_NETWORKS, answers_of
 from ferbook.book import Chapter, chapters, child_environment, import_named, page_of, pages_of_toc, suite
@@ -25,14 +26,7 @@ from ferbook.errors import BookError, ChapterError, RunStoreError
 from ferbook.figures import Figures
 from ferbook.inputs import code_inputs
 from ferbook.labels import require_labels
-from ferbook.notebook import (
-    INJECTED_TAG,
-    PARAMETERS_TAG,
-    cells_executed,
-    read_notebook,
-    reading_minutes,
-    tags,
-)
+from ferbook.notebook import read_notebook, tags
 from ferbook.page.answers_page import chapter_text, table_row, with_answers
 from ferbook.provenance import provenance, reproduce_command
 from ferbook.records import read_json
@@ -95,7 +89,7 @@ def with_chapter_facts(text: str, page: str) -> str:
 
 
 def _minutes(chapter: Chapter) -> int:
-    return reading_minutes(read_notebook(chapter.notebook))
+    return notebook_files.reading_minutes(read_notebook(chapter.notebook))
 
 
 def what_you_need(chapter: Chapter, results: Sequence[ChapterResult]) -> str:
@@ -133,7 +127,7 @@ def staged_notebook(chapter: Chapter, result: ChapterResult) -> NotebookNode:
     Book does not know papermill's own hiding.
     """
     source, executed = read_notebook(chapter.notebook), read_notebook(result.notebook)
-    past, commit = cells_executed(source, executed), html.escape(result.record().commit)
+    past, commit = notebook_files.cells_executed(source, executed), html.escape(result.record().commit)
     cells: list[NotebookNode] = []
 
     def note(words: str) -> None:
@@ -146,11 +140,11 @@ def staged_notebook(chapter: Chapter, result: ChapterResult) -> NotebookNode:
             note("A cell has been added here since the chapter was executed,")
             continue
         ran.id, ran.metadata = cell.id, cell.metadata
-        if PARAMETERS_TAG in tags(cell):
+        if notebook_files.PARAMETERS_TAG in tags(cell):
             ran.metadata["tags"] = [*tags(cell), "remove-input"]
             cells.append(ran)
-            for used in (one for one in executed.cells if INJECTED_TAG in tags(one)):
-                used.metadata = NotebookNode(tags=[INJECTED_TAG, "hide-input"])
+            for used in (one for one in executed.cells if notebook_files.INJECTED_TAG in tags(one)):
+                used.metadata = NotebookNode(tags=[notebook_files.INJECTED_TAG, "hide-input"])
                 cells.append(used)
             continue
         if "open_chapter(" in ran.source:

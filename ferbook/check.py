@@ -18,29 +18,13 @@ from IPython.core.displayhook import DisplayHook
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
+from ferbook import environment as environments
+from ferbook import notebook as notebooks
 from ferbook.book import Chapter, child_environment, suite, with_upstream
-from ferbook.environment import (
-    OUTPUT_VARIABLE,
-    RUN_VARIABLE,
-    STORED_VARIABLE,
-    THREADS_VARIABLE,
-    bare_jupyter,
-    held,
-    printed_by_failure,
-)
+from ferbook.environment import printed_by_failure
 from ferbook.errors import ChapterError, FerError
 from ferbook.estimate import Estimate
 from ferbook.files import read_plain, remove
-from ferbook.notebook import (
-    COMPARED_TAG,
-    cells_executed,
-    code_cells,
-    faults_of_comparison,
-    faults_of_execution,
-    parameters_source,
-    read_notebook,
-    tags,
-)
 from ferbook.parameters import Parameters
 from ferbook.steps import steps
 from ferbook.store import STAGING, ChapterResult, Run
@@ -62,10 +46,10 @@ def faults_of_notebook(path: Path) -> list[str]:
 
     nbval passes a notebook without outputs, so one that is stripped or was not executed is a fault here.
     """
-    notebook = read_notebook(path)
-    faults = [*faults_of_execution(notebook), *faults_of_comparison(notebook)]
-    if not any(COMPARED_TAG in tags(cell) for cell in notebook.cells):
-        faults.append(f"no cell is tagged {COMPARED_TAG}")
+    notebook = notebooks.read_notebook(path)
+    faults = [*notebooks.faults_of_execution(notebook), *notebooks.faults_of_comparison(notebook)]
+    if not any(notebooks.COMPARED_TAG in notebooks.tags(cell) for cell in notebook.cells):
+        faults.append(f"no cell is tagged {notebooks.COMPARED_TAG}")
     return faults
 
 
@@ -149,15 +133,15 @@ def todays_notebook(chapter: Chapter, result: ChapterResult) -> tuple[NotebookNo
     """Return the checkout's notebook of ``chapter`` with the outputs that ``result`` stored for the same
     code, and which cells' code differs: what a run brings along is compared, and never executed.
     """
-    notebook, executed = read_notebook(chapter.notebook), read_notebook(result.notebook)
-    faults, past = [], cells_executed(notebook, executed)
-    for cell in code_cells(notebook):
+    notebook, executed = notebooks.read_notebook(chapter.notebook), notebooks.read_notebook(result.notebook)
+    faults, past = [], notebooks.cells_executed(notebook, executed)
+    for cell in notebooks.code_cells(notebook):
         ran = past.pop(cell.id, None)
         if ran and ran.source == cell.source:
             cell.outputs, cell.execution_count = ran.outputs, ran.execution_count
             continue
         faults.append(f"cell {cell.id!r}: the code of the run is not that of this checkout")
-        cell.metadata["tags"] = [tag for tag in tags(cell) if tag != COMPARED_TAG]
+        cell.metadata["tags"] = [tag for tag in notebooks.tags(cell) if tag != notebooks.COMPARED_TAG]
     return notebook, [*faults, *(f"cell {name!r}: this checkout has no such cell" for name in past)]
 
 
@@ -185,13 +169,13 @@ def _execute_again(
     busy = f"{chapter.name} of run {run.name!r} is being checked by {{}}"
     # In the run, not among temporary files: the next check removes what a killed one left.
     place = run.work / STAGING / f"{chapter.name}.check"
-    with held(run.work / f"{chapter.name}.check.lock", busy):
+    with environments.held(run.work / f"{chapter.name}.check.lock", busy):
         remove(place)
         try:
             again, copy = place / "again", place / result.notebook.name
             again.mkdir(parents=True)
-            code_cells(notebook)[0].source = parameters_source(parameters.model_dump())
-            for cell in filter(_is_silenced, code_cells(notebook)):
+            notebooks.code_cells(notebook)[0].source = notebooks.parameters_source(parameters.model_dump())
+            for cell in filter(_is_silenced, notebooks.code_cells(notebook)):
                 cell.source += "\nNone"  # nbval keeps no history, by which IPython knows of the semicolon
             nbformat.write(notebook, copy)
             log = _log_file(run, result.chapter)
@@ -219,14 +203,14 @@ def _nbval(notebook: Path) -> list[str]:
 def _environment(result: ChapterResult, run: Run, output: Path) -> dict[str, str]:
     """Return where the chapter writes, and the settings and threads with which it was executed."""
     environment = child_environment(
-        **{OUTPUT_VARIABLE: str(output), RUN_VARIABLE: str(run.folder)},
-        **{STORED_VARIABLE: str(result.folder / "record.json")},
-        **bare_jupyter(output.parent),
+        **{environments.OUTPUT_VARIABLE: str(output), environments.RUN_VARIABLE: str(run.folder)},
+        **{environments.STORED_VARIABLE: str(result.folder / "record.json")},
+        **environments.bare_jupyter(output.parent),
     )
     environment.pop("PYTEST_ADDOPTS", None)  # such as --collect-only, which would pass whatever is stored
     if threads := result.record().threads:
         # Sums in another order differ in their last digits, which training makes larger.
-        environment |= dict.fromkeys((THREADS_VARIABLE, "OMP_NUM_THREADS"), str(threads))
+        environment |= dict.fromkeys((environments.THREADS_VARIABLE, "OMP_NUM_THREADS"), str(threads))
     return environment
 
 

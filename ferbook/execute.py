@@ -15,32 +15,14 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
+from ferbook import environment as environments
+from ferbook import notebook as notebooks
 from ferbook import paths
 from ferbook.book import Chapter
-from ferbook.environment import (
-    OUTPUT_VARIABLE,
-    RUN_VARIABLE,
-    bare_jupyter,
-    die_with_owner,
-    end_with_parent,
-    git_commit,
-    held,
-    now,
-)
 from ferbook.errors import ChapterError, RunStoreError
 from ferbook.files import remove, write_atomically
 from ferbook.inputs import cells_digest, code_files, homes, reasons_to_rerun
-from ferbook.notebook import (
-    COMPARED_TAG,
-    INJECTED_TAG,
-    cell_name,
-    code_cells,
-    drop_papermill_metadata,
-    faults_of_comparison,
-    faults_of_execution,
-    read_notebook,
-    tags,
-)
+from ferbook.notebook import COMPARED_TAG, code_cells, read_notebook, tags
 from ferbook.opened import read_opened_files
 from ferbook.records import read_json
 from ferbook.steps import STEPS_VARIABLE
@@ -57,7 +39,7 @@ class BoundKernelManager(AsyncKernelManager):
 
     async def start_kernel(self, **kwargs: object) -> None:
         """Start the kernel, with ``kwargs`` for its process."""
-        await super().start_kernel(preexec_fn=end_with_parent, **kwargs)
+        await super().start_kernel(preexec_fn=environments.end_with_parent, **kwargs)
 
 
 class _Client(PapermillNotebookClient):
@@ -68,10 +50,9 @@ class _Client(PapermillNotebookClient):
     def process_message(self, msg: dict, cell: nbformat.NotebookNode, cell_index: int) -> object:
         """As nbclient does. Raises ChapterError."""
         if msg["msg_type"] in ("clear_output", "update_display_data") and COMPARED_TAG in tags(cell):
-            raise ChapterError(
-                f"{cell_name(self.nb, cell)} ({cell.get('id')}) updates what it shows, and is tagged "
-                f"{COMPARED_TAG}, so that it would differ whenever it is executed again; take the tag away"
-            )
+            name = f"{notebooks.cell_name(self.nb, cell)} ({cell.get('id')})"
+            why = "so that it would differ whenever it is executed again; take the tag away"
+            raise ChapterError(f"{name} updates what it shows, and is tagged {COMPARED_TAG}, {why}")
         return super().process_message(msg, cell, cell_index)
 
 
@@ -99,7 +80,7 @@ def _execute(source: Path, target: Path, parameters: dict[str, object], progress
     counts = {"cells": 0}
 
     def note(cell: nbformat.NotebookNode, **_: object) -> None:
-        if cell.cell_type == "code" and INJECTED_TAG not in tags(cell):
+        if cell.cell_type == "code" and notebooks.INJECTED_TAG not in tags(cell):
             counts["cells"] += 1
             write_json(progress, {"cell": counts["cells"], "cells": total})
 
@@ -132,23 +113,23 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
     Raises ChapterError where a cell fails, the executed notebook is not whole or cannot be stored. What there
     is of the notebook, and the error, are then in ``<chapter>.failed/``; an earlier result is not touched.
     """
-    die_with_owner()
+    environments.die_with_owner()
     result = run.result(chapter.name)
     # A new folder for each attempt: the kernel of a killed command may write for a moment longer.
     place = run.work / STAGING / chapter.name
-    with held(run.work / f"{chapter.name}.lock"):
+    with environments.held(run.work / f"{chapter.name}.lock"):
         remove(place)
         staging, settings = place / uuid.uuid4().hex, place / "jupyter"
         inputs = read_json(run.inputs_file(chapter.name))
         for name, home in inputs.pop("shared", {}).items():
-            with held(run.work / f"{name}.lock"):
+            with environments.held(run.work / f"{name}.lock"):
                 run.result(name).copy_from(Run(home, run.folder.with_name(home)).result(name))
         inputs["upstream"] = {name: run.result(name).artifact_digest() for name in chapter.upstream}
         if not (result.failed_folder.exists() or reasons_to_rerun(run, chapter, inputs)):
             return  # what it reads of a chapter upstream came out as before
         staging.mkdir(parents=True)
         settings.mkdir()
-        os.environ |= bare_jupyter(settings)
+        os.environ |= environments.bare_jupyter(settings)
         source, opened = place / chapter.notebook.name, place / "opened"
         # Not a copy of the file: papermill does not read every notebook that an editor writes.
         nbformat.write(read_notebook(chapter.notebook), source)
@@ -157,19 +138,19 @@ def execute_chapter(chapter: Chapter, run: Run) -> None:
         words = f"from ferbook.opened import record_opened_files\n{call}\ndel record_opened_files\n"
         write_atomically(startup, words)
         os.environ["PYTHONSTARTUP"] = str(startup)  # IPython's own folder for it may hold no brackets
-        os.environ[OUTPUT_VARIABLE] = str(staging)
-        os.environ[RUN_VARIABLE] = str(run.folder)
+        os.environ[environments.OUTPUT_VARIABLE] = str(staging)
+        os.environ[environments.RUN_VARIABLE] = str(run.folder)
         os.environ[STEPS_VARIABLE] = str(run.progress_file(chapter.name).with_suffix(".steps"))
         # Deprecation warnings of libraries would be on the page, with a machine's path.
         os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning,ignore::DeprecationWarning")
         target = staging / f"{chapter.name}.ipynb"
-        began, commit = time.monotonic(), git_commit()
+        began, commit = time.monotonic(), environments.git_commit()
         try:
             _execute(source, target, inputs["parameters"], run.progress_file(chapter.name))
             notebook = read_notebook(target)
-            if faults := faults_of_execution(notebook) or faults_of_comparison(notebook):
+            if faults := notebooks.faults_of_execution(notebook) or notebooks.faults_of_comparison(notebook):
                 raise ChapterError("; ".join(faults))
-            drop_papermill_metadata(notebook)
+            notebooks.drop_papermill_metadata(notebook)
             nbformat.write(notebook, target)
             record = read_json(staging / "record.json")
             record |= {"seconds": round(time.monotonic() - began, 2), "commit": commit}
@@ -193,7 +174,7 @@ def _failed(chapter: Chapter, run: Run, staging: Path, fault: Exception) -> Chap
         remove(folder)
         # The commit of a result may have failed when it had moved the folder already.
         staging.rename(folder) if staging.exists() else folder.mkdir(parents=True)
-        write_json(folder / "failure.json", {"where": where, "error": message, "when": now()})
+        write_json(folder / "failure.json", {"where": where, "error": message, "when": environments.now()})
         write_atomically(folder / "error.txt", "".join(traceback.format_exception(fault)))
     return ChapterError(f"chapter {chapter.name!r} failed in {where}: {message}")
 
@@ -213,7 +194,7 @@ def _place_and_cause(chapter: Chapter, run: Run, staging: Path, fault: Exception
             # Of a wrong magic command IPython only prints what is wrong: its cell is the last one begun.
             last = read_json(run.progress_file(chapter.name))["cell"] - 1
             cell = next(ended, code_cells(partial)[last])
-            where = cell_name(partial, cell)
+            where = notebooks.cell_name(partial, cell)
             printed = "".join(o.text for o in cell.outputs if o.get("name") == "stderr").splitlines()
         cause = f"{fault.ename}: {fault.evalue}" if fault.evalue else (printed or [fault.ename])[-1]
         return where, cause.strip()

@@ -43,7 +43,5 @@ def unlabelled_references(cells: Sequence[tuple[str, str]]) -> list[str]:
 def require_labels(page: str, cells: Sequence[tuple[str, str]]) -> None:
     """Raise BookError, naming page, cell and number, unless each number of the reference has its label."""
     if found := unlabelled_references(cells):
-        raise BookError(
-            f"{page}, cell {found[0]} is a number of the reference without a label; write *reference* in its "
-            "paragraph, or in the row or head of its table"
-        )
+        mend = "write *reference* in its paragraph, or in the row or head of its table"
+        raise BookError(f"{page}, cell {found[0]} is a number of the reference without a label; {mend}")

@@ -324,10 +324,8 @@ class Run:
         """
         if not self.exists():
             near = nearest_name(self.name, (run.name for run in all_runs()))
-            raise RunStoreError(
-                f"there is no run {self.name!r}{near}; `ferbook status --all` lists them, "
-                f"`ferbook run --run {self.name}` makes it"
-            )
+            mend = f"`ferbook status --all` lists them, `ferbook run --run {self.name}` makes it"
+            raise RunStoreError(f"there is no run {self.name!r}{near}; {mend}")
         remedy = f"remove {self.folder}, and `ferbook run --run {self.name}` starts the run anew"
         content = read_yaml(self.record_file, RunStoreError, f"; {remedy}", most=LARGEST_RUN_RECORD)
         try:
@@ -384,10 +382,8 @@ def open_run(name: str) -> Run:
     if name == INTERACTIVE:
         raise RunStoreError(f"the name {name!r} is reserved for notebooks in JupyterLab; choose another")
     if not _NAME.fullmatch(name) or ".." in name:
-        raise RunStoreError(
-            f"run name {name!r} cannot be used: letters, digits, '.', '_' and '-', starting with a letter or "
-            "digit, at most 80, no '..' and no '/'"
-        )
+        allowed = "letters, digits, '.', '_' and '-', starting with a letter or digit, at most 80, no '..'"
+        raise RunStoreError(f"run name {name!r} cannot be used: {allowed} and no '/'")
     return Run(name, paths.runs_dir() / name)
 
 
@@ -422,8 +418,6 @@ def current_run() -> Run:
         raise RunStoreError(f"there is no run yet that was made here; `ferbook run` makes one{some}")
     run = open_run(file.read_text(encoding="utf-8").strip())
     if not run.exists():
-        raise RunStoreError(
-            f"the run {run.name!r}, which `ferbook run` was last called for, is gone; `ferbook run --run "
-            f"{run.name}` makes it, or name another with --run"
-        )
+        mend = f"`ferbook run --run {run.name}` makes it, or name another with --run"
+        raise RunStoreError(f"the run {run.name!r}, which `ferbook run` was last called for, is gone; {mend}")
     return run

@@ -16,17 +16,9 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import StrictUndefined, Template
 
+from ferbook.course import marking
 from ferbook.course.box import TOO_LONG, require_box
-from ferbook.course.marking import (
-    Assignment,
-    Cell,
-    Judgement,
-    assignments,
-    digest,
-    in_variant,
-    mark,
-    read_cells,
-)
+from ferbook.course.marking import Assignment, Cell, Judgement, assignments, digest, mark
 from ferbook.errors import DataError, ParameterError
 from ferbook.files import read_plain, whole_folder, write_atomically
 from ferbook.steps import steps
@@ -193,7 +185,7 @@ def _of_student(student: str, files: list[Path], known: Mapping[str, Assignment]
         stem = shown(file.stem)
         submissions.append(one := Submission(student, stem if stem in known else "", file))
         try:
-            one.cells = read_cells(read_plain(file, _LARGEST))
+            one.cells = marking.read_cells(read_plain(file, _LARGEST))
         except (OSError, ValueError) as fault:
             one.reason = getattr(fault, "strerror", None) or str(fault)
             continue
@@ -228,17 +220,17 @@ def grade(folder: Path, course: Path, out: Path, names: list[str] | None, boxed:
     for name in {each.assignment: "" for each in todo}:
         model = known[name]
         built = min(model.folder.glob("variant-*")).name.removeprefix("variant-")
-        checks = mark(model, model.solution, in_variant(model.folder, built), boxed).checks
+        checks = mark(model, model.solution, marking.in_variant(model.folder, built), boxed).checks
         if failures := "; ".join(f"{check} ({why})" for check, why in checks.items() if why):
             raise DataError(f"{name}: nothing is graded, for here the model solution itself fails {failures}")
 
     def work(each: Submission) -> None:
         model, variant = known[each.assignment], variants.get(each.student) or variant_of(each.student)
-        if not in_variant(model.folder, variant)["key.npz"].is_file():
+        if not marking.in_variant(model.folder, variant)["key.npz"].is_file():
             each.reason = f"variant {variant} is not built: add the student to the list, and build again"
             return
         try:
-            each.verdict = mark(model, each.cells, in_variant(model.folder, variant), boxed)
+            each.verdict = mark(model, each.cells, marking.in_variant(model.folder, variant), boxed)
         except Exception as fault:  # an error of one submission is its row, and stops no other
             each.reason = f"could not be graded ({type(fault).__name__}: {str(fault)[:300]})"
 
