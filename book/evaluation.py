@@ -142,8 +142,10 @@ def made_benchmarks(size: BenchmarkSize, seed: int, log: Log) -> list[MapBenchma
     """
     members = [each for each in find_population(POPULATION).kept() if each.has_weights][: size.networks]
     if not members:
-        mend = "clone the repository whole, and let FER_RUNS be unset"
-        raise DataError(f"no network of the population {POPULATION!r} is stored here; {mend}")
+        raise DataError(
+            f"no network of the population {POPULATION!r} is stored here; clone the repository whole, "
+            "and let FER_RUNS be unset"
+        )
     log(f"rendering {size.people} people, each with each of {len(size.aus)} action units")
     twins, benchmarks = made_twins(size, seed), []
     for each in members:

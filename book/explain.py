@@ -132,10 +132,9 @@ def _evaluated(result: ChapterResult, name: str) -> list[Member]:
     members = [member for member in population.kept() if member.seed in evaluated.kept]
     stored = [member for member in members if member.has_weights]
     if not stored or stored[0].seed != evaluated.kept[0]:
-        raise RunStoreError(
-            f"run {run!r} evaluated network {evaluated.kept[0]} of the population {name!r}, which is not "
-            f"stored any more; `ferbook populations train {name}` makes it"
-        )
+        what = f"run {run!r} evaluated network {evaluated.kept[0]} of the population {name!r}"
+        mend = f"`ferbook populations train {name}` makes it"
+        raise RunStoreError(f"{what}, which is not stored any more; {mend}")
     key = result.done()["inputs"].get("data", {}).get(f"population {name}")
     if key and key != population.key_of(members, map(int, evaluated.failed)):
         what = f"chapter {result.chapter!r} of run {run!r} evaluated networks of the population {name!r}"
