@@ -18,14 +18,14 @@ from tests.test_names import imported_modules
 ROOT = Path(__file__).resolve().parent.parent
 
 MOST = {
-    "all": 31639,
+    "all": 31630,
     "face_sets": 3488,
     "fer_lib": 5002,
-    "ferbook": 6652,
+    "ferbook": 6643,
     "book": 11130,
     "synthetic_faces": 3925,
     "benchmarks": 713,
-    "tests": 29698,
+    "tests": 29689,
     "files": 253,
     "commands": 23,
     "floors of ferbook": 8,
