@@ -233,9 +233,9 @@ def test_the_readme_gives_the_numbers_of_the_reference():
         f"Of the {value['filters']:.0f} filters in the last convolutional layer, "
         f"{value['beyond_emotion']:.0f} can",
         f"and {value['verified']:.0f} of these ({value['verified_share']:.0%}".replace("%", " %"),
-        f"Untrained networks confirm {value['untrained_verified']:.1f}, networks trained to recognise people "
-        f"{value['identity_verified']:.1f}, networks trained on the action units themselves "
-        f"{value['units_verified']:.1f}.",
+        f"In untrained networks {value['untrained_verified']:.1f} filters are confirmed, in networks trained "
+        f"to recognise people {value['identity_verified']:.1f}, in networks trained on the action units "
+        f"themselves {value['units_verified']:.1f}.",
         f"{100 * degree['value']:.0f} % of the distance from untrained to unit-trained networks (95 % CI "
         f"{100 * degree['low']:.0f}–{100 * degree['high']:.0f} %)",
     ):

@@ -4,19 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from face_sets import leakage
 from face_sets.faceset import FaceSet
-from face_sets.leakage import (
-    OVERLAPS,
-    copy_groups,
-    exact_copies,
-    independent_groups,
-    known_overlap,
-    leakage_table,
-    people_in_both,
-    require_apart,
-    shared,
-    without_shared,
-)
 from face_sets.paths import data_dir
 from face_sets.readers.fer2013 import read_fer2013
 from face_sets.registry import REGISTRY
@@ -40,17 +29,17 @@ def seven() -> FaceSet:
 
 
 def test_groups_number_equal_pictures_by_first_appearance(seven):
-    assert copy_groups(seven).tolist() == [0, 0, 1, 0, 1, 2, 2]
+    assert leakage.copy_groups(seven).tolist() == [0, 0, 1, 0, 1, 2, 2]
 
 
 def test_exact_copies_are_outside_the_split_and_equal_a_picture_inside(seven):
-    assert np.flatnonzero(exact_copies(seven)).tolist() == [3, 6]
-    assert np.flatnonzero(exact_copies(seven, inside="valid")).tolist() == [0, 1, 4]
-    assert np.flatnonzero(exact_copies(seven, inside="test")).tolist() == [2, 5]
+    assert np.flatnonzero(leakage.exact_copies(seven)).tolist() == [3, 6]
+    assert np.flatnonzero(leakage.exact_copies(seven, inside="valid")).tolist() == [0, 1, 4]
+    assert np.flatnonzero(leakage.exact_copies(seven, inside="test")).tolist() == [2, 5]
 
 
 def test_leakage_table_by_hand(seven):
-    table = leakage_table(seven)
+    table = leakage.leakage_table(seven)
     assert table[["first", "second"]].to_numpy().tolist() == [
         ["train", "valid"],
         ["train", "test"],
@@ -66,14 +55,14 @@ def test_leakage_table_by_hand(seven):
 
 
 def test_unknown_subjects_are_not_counted_as_none_in_common():
-    table = leakage_table(a_set([1, 2, 3], "tve", ["fear"] * 3, ["", "a", "a"]))
+    table = leakage.leakage_table(a_set([1, 2, 3], "tve", ["fear"] * 3, ["", "a", "a"]))
     assert table["subjects_in_common"].isna().tolist() == [True, True, False]
     assert table["subjects_in_common"][2] == 1
 
 
 def test_an_empty_set_and_an_empty_split():
-    assert exact_copies(a_set([], "", [], [])).tolist() == []
-    table = leakage_table(a_set([1, 1], "tt", ["fear"] * 2, ["a", "b"]))
+    assert leakage.exact_copies(a_set([], "", [], [])).tolist() == []
+    table = leakage.leakage_table(a_set([1, 1], "tt", ["fear"] * 2, ["a", "b"]))
     assert table["exact_copies"].tolist() == [0, 0, 0]
     assert table["subjects_in_common"].tolist() == [0, 0, 0]
 
@@ -88,12 +77,14 @@ def test_agrees_with_comparing_every_pair():
         rng.choice(["a", "b", "c", "d", "e", "f", ""], n).tolist(),
     )
     equal = (faces.pixels[:, None] == faces.pixels[None]).all(axis=(2, 3))
-    np.testing.assert_array_equal(copy_groups(faces)[:, None] == copy_groups(faces)[None], equal)
+    np.testing.assert_array_equal(
+        leakage.copy_groups(faces)[:, None] == leakage.copy_groups(faces)[None], equal
+    )
     split, emotion = faces.table["split"].to_numpy(), faces.table["emotion"].to_numpy()
     for inside in ("train", "valid", "test"):
         brute = [split[i] != inside and any(equal[i] & (split == inside)) for i in range(n)]
-        assert exact_copies(faces, inside).tolist() == brute
-    for row in leakage_table(faces).itertuples():
+        assert leakage.exact_copies(faces, inside).tolist() == brute
+    for row in leakage.leakage_table(faces).itertuples():
         originals = [
             [j for j in range(n) if split[j] == row.first and equal[i, j]]
             for i in range(n)
@@ -105,7 +96,7 @@ def test_agrees_with_comparing_every_pair():
             any(emotion[j] != mine for j in found) for found, mine in zip(originals, own, strict=True)
         )
     order = rng.permutation(n)
-    pd.testing.assert_frame_equal(leakage_table(faces.select(order)), leakage_table(faces))
+    pd.testing.assert_frame_equal(leakage.leakage_table(faces.select(order)), leakage.leakage_table(faces))
 
 
 def test_fer2013_has_its_known_copies():
@@ -116,12 +107,12 @@ def test_fer2013_has_its_known_copies():
     if not (folder / "fer2013.csv").is_file():
         pytest.skip("the real FER2013 is not at hand: FER_DATA has no fer2013/fer2013.csv")
     faces = read_fer2013(folder)
-    counts = leakage_table(faces).set_index(["first", "second"])["exact_copies"]
+    counts = leakage.leakage_table(faces).set_index(["first", "second"])["exact_copies"]
     assert counts["train", "valid"] == 280
     assert counts["train", "test"] == 288
-    assert exact_copies(faces).sum() == 568
-    assert not exact_copies(faces)[(faces.table["split"] == "train").to_numpy()].any()
-    groups = faces.table.groupby(copy_groups(faces))["emotion"].agg(["size", "nunique"])
+    assert leakage.exact_copies(faces).sum() == 568
+    assert not leakage.exact_copies(faces)[(faces.table["split"] == "train").to_numpy()].any()
+    groups = faces.table.groupby(leakage.copy_groups(faces))["emotion"].agg(["size", "nunique"])
     copied = groups[groups["size"] > 1]
     assert (len(groups), len(copied), copied["size"].sum()) == (34_034, 1_516, 3_369)
     assert (groups["nunique"] > 1).sum() == 57
@@ -130,7 +121,7 @@ def test_fer2013_has_its_known_copies():
 
 def test_independent_groups_are_people_or_else_copies():
     faces = made_faces(even_pictures([1, 1, 2, 3, 1, 1]), subject=["A", "", "A", "", "", "B"])
-    groups = independent_groups(faces)
+    groups = leakage.independent_groups(faces)
     assert groups.dtype == np.int64
     assert groups.tolist() == [0, 1, 0, 2, 1, 3], "a copy of a known person's picture is not that person's"
 
@@ -142,8 +133,8 @@ def test_frames_of_nobody_known_are_one_group_with_their_copies():
         subject=["", "", "", "", "A", "", ""],
         sequence=["clip", "clip", "else", "", "clip", "", "else"],
     )
-    assert independent_groups(faces).tolist() == [0, 0, 0, 1, 2, 3, 4]
-    assert len(independent_groups(faces.select(np.zeros(0, int)))) == 0
+    assert leakage.independent_groups(faces).tolist() == [0, 0, 0, 1, 2, 3, 4]
+    assert len(leakage.independent_groups(faces.select(np.zeros(0, int)))) == 0
 
 
 @pytest.mark.parametrize(
@@ -158,7 +149,7 @@ def test_frames_of_nobody_known_are_one_group_with_their_copies():
     ],
 )
 def test_people_in_both_are_told_where_they_can_be(first, second, count):
-    number = people_in_both(np.array(first, object), np.array(second, object))
+    number = leakage.people_in_both(np.array(first, object), np.array(second, object))
     assert number is count if count is pd.NA else number == count
 
 
@@ -166,7 +157,11 @@ def test_pictures_without_an_emotion_are_counted_too():
     table = pd.DataFrame({"split": ["train", "train", "test", "test"], "emotion": ["", "fear", "", "fear"]})
     table = table.assign(dataset="hand", subject="", sequence="", frame=0)
     pixels = np.stack([np.full((2, 2), grey, np.uint8) for grey in (1, 2, 1, 1)])
-    row = leakage_table(FaceSet("hand", pixels, table)).set_index(["first", "second"]).loc[("train", "test")]
+    row = (
+        leakage.leakage_table(FaceSet("hand", pixels, table))
+        .set_index(["first", "second"])
+        .loc[("train", "test")]
+    )
     # Of two copies of a picture without an emotion one has none either, the other is called fear.
     assert row["exact_copies"] == 2 and row["conflicting_labels"] == 1
 
@@ -181,43 +176,43 @@ FIRST = set_of("first", ["a", "b", "", ""], [10, 20, 30, 40])
 
 def test_people_and_copies_are_found_and_left_out():
     second = set_of("second", ["b", "c", "", "c", "b"], [1, 40, 30, 2, 20])
-    found = shared(FIRST, second)
+    found = leakage.shared(FIRST, second)
     # Nobody named is not somebody; 40, 30 and 20 are pictures of the first set too.
     assert (found.subjects, found.copies, found.known, found.nothing) == (("b",), 3, "", False)
-    kept, counts = without_shared(FIRST, second)
+    kept, counts = leakage.without_shared(FIRST, second)
     assert kept.pixels[:, 0, 0].tolist() == [2]
     assert counts == {"people": 2, "copies": 2}
     told = r"'first' and 'second' are not apart: 1 people .*\(b\); 3 pictures of second"
     with pytest.raises(DataError, match=told):
-        require_apart(FIRST, second)
+        leakage.require_apart(FIRST, second)
 
 
 def test_a_rendered_person_is_known_in_sets_of_any_number_of_people():
     few = set_of("few", ["micro-S001", "micro-S026"], [1, 2], dataset="micro")
     many = set_of("many", ["micro-S0001", "micro-S1000"], [3, 4], dataset="micro")
-    assert shared(few, many).subjects == ("micro-S1",)
-    assert without_shared(few, many)[1] == {"people": 1, "copies": 0}
+    assert leakage.shared(few, many).subjects == ("micro-S1",)
+    assert leakage.without_shared(few, many)[1] == {"people": 1, "copies": 0}
     # Two people of one's own may well be called so.
     own = set_of("own", ["own-S001"], [3]), set_of("own", ["own-S01"], [4])
-    assert shared(*own).nothing
+    assert leakage.shared(*own).nothing
 
 
 def test_one_grey_value_makes_another_picture():
     pixels = FIRST.pixels.copy()
     pixels[:, 3, 3] += 1
     other = FaceSet("other", pixels, FIRST.table.assign(subject=""))
-    assert shared(FIRST, other).nothing
-    require_apart(FIRST, other)
-    kept, counts = without_shared(FIRST, other)
+    assert leakage.shared(FIRST, other).nothing
+    leakage.require_apart(FIRST, other)
+    kept, counts = leakage.without_shared(FIRST, other)
     assert len(kept) == 4 and counts == {"people": 0, "copies": 0}
 
 
 def test_pictures_of_other_sizes_cannot_be_compared_but_people_can():
     larger = set_of("larger", ["a", ""], [10, 30], size=8)
-    found = shared(FIRST, larger)
+    found = leakage.shared(FIRST, larger)
     assert found.copies is None and found.subjects == ("a",)
-    assert without_shared(FIRST, larger)[1] == {"people": 1, "copies": 0}
-    assert shared(FIRST, set_of("larger", [""], [10], size=8)).nothing
+    assert leakage.without_shared(FIRST, larger)[1] == {"people": 1, "copies": 0}
+    assert leakage.shared(FIRST, set_of("larger", [""], [10], size=8)).nothing
 
 
 @pytest.mark.parametrize(
@@ -226,16 +221,16 @@ def test_pictures_of_other_sizes_cannot_be_compared_but_people_can():
 )
 def test_what_is_published_about_two_sets_is_known_without_names_or_bytes(first, second, said):
     pair = set_of("one", [""], [1], dataset=first), set_of("two", [""], [2], dataset=second)
-    assert said in known_overlap(*pair) and not shared(*pair).nothing
+    assert said in leakage.known_overlap(*pair) and not leakage.shared(*pair).nothing
     with pytest.raises(DataError, match=f"'one' and 'two'.*{said}.*leave one of the two out"):
-        require_apart(*pair)
+        leakage.require_apart(*pair)
 
 
 def test_other_sets_and_a_set_itself_are_not_among_the_published():
     ckplus, jaffe = (set_of(name, [""], [1], dataset=name) for name in ("ckplus", "jaffe"))
-    assert known_overlap(ckplus, jaffe) == known_overlap(ckplus, ckplus) == ""
+    assert leakage.known_overlap(ckplus, jaffe) == leakage.known_overlap(ckplus, ckplus) == ""
 
 
 def test_the_published_overlaps_are_of_sets_that_can_be_opened():
-    assert {name for pair in OVERLAPS for name in pair} <= set(REGISTRY)
-    assert all(len(pair) == 2 for pair in OVERLAPS)
+    assert {name for pair in leakage.OVERLAPS for name in pair} <= set(REGISTRY)
+    assert all(len(pair) == 2 for pair in leakage.OVERLAPS)

@@ -7,16 +7,6 @@ import pytest
 from PIL import Image
 
 from face_sets import registry
-from face_sets.registry import (
-    fingerprint,
-    list_sources,
-    named_source,
-    open_faces,
-    own_sets,
-    read_anew,
-    require_source,
-    source_status,
-)
 from face_sets.request import FaceRequest
 from ferbook.errors import DataError, ParameterError
 
@@ -38,27 +28,27 @@ def data(tmp_path, monkeypatch):
 
 
 def test_a_folder_with_a_table_is_a_set_of_its_name(data):
-    assert own_sets() == ["mine"]
-    faces = open_faces(MINE)
+    assert registry.own_sets() == ["mine"]
+    faces = registry.open_faces(MINE)
     assert faces.name == "mine" and len(faces) == 6
-    assert open_faces(MINE).checksum == faces.checksum == read_anew(MINE).checksum
-    assert source_status("mine")["state"] == "found" and not named_source("mine").shareable
-    assert [row["name"] for row in list_sources()][-1] == "mine"
+    assert registry.open_faces(MINE).checksum == faces.checksum == registry.read_anew(MINE).checksum
+    assert registry.source_status("mine")["state"] == "found" and not registry.named_source("mine").shareable
+    assert [row["name"] for row in registry.list_sources()][-1] == "mine"
 
 
 @pytest.mark.parametrize("name", ["Mine", "mi-ne", "2mine", "m" * 40, "lab", "fer2013"])
 def test_what_cannot_be_a_name_is_no_set(data, name):
     (data / "mine").rename(data / name)
-    assert own_sets() == []
+    assert registry.own_sets() == []
 
 
 def test_a_set_that_is_gone_is_absent_and_refused_with_the_known_ones(data):
-    key = fingerprint(MINE)
-    assert key != fingerprint(FaceRequest("mine", size=24)) and key == fingerprint(MINE)
+    key = registry.fingerprint(MINE)
+    assert key != registry.fingerprint(FaceRequest("mine", size=24)) and key == registry.fingerprint(MINE)
     (data / "mine").rename(data / "other")
-    assert fingerprint(MINE) == "absent"
+    assert registry.fingerprint(MINE) == "absent"
     with pytest.raises(ParameterError, match=r"'mine'; the face sets are lab, .*mine/faces\.csv"):
-        require_source("mine")
+        registry.require_source("mine")
 
 
 @pytest.mark.defect("D1")
@@ -67,7 +57,7 @@ def test_a_pipe_is_refused_and_nothing_waits_for_it(data, name):
     place = data / "mine" / name
     place.unlink(missing_ok=True)
     os.mkfifo(place)
-    for ask in (open_faces, read_anew, fingerprint):
+    for ask in (registry.open_faces, registry.read_anew, registry.fingerprint):
         with pytest.raises(DataError, match=rf"{name} is no regular file"):
             ask(MINE)
 
@@ -77,6 +67,6 @@ def test_a_file_of_another_letter_case_is_named_where_it_is_looked_for(data):
     folder.mkdir()
     (folder / "fer2013.csv").write_text("emotion,pixels,Usage\n")
     (folder / "FER2013new.csv").write_text("")
-    assert "there is 'FER2013new.csv': mind the letter case" in source_status("fer2013")["missing"]
+    assert "there is 'FER2013new.csv': mind the letter case" in registry.source_status("fer2013")["missing"]
     with pytest.raises(DataError, match="mind the letter case"):
         registry.open_faces(FaceRequest("fer2013"))

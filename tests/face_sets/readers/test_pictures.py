@@ -12,18 +12,8 @@ import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image, ImageFile
 
-from face_sets.readers.pictures import (
-    Window,
-    cut_out,
-    find_face,
-    gather_pictures,
-    is_litter,
-    landmark_window,
-    list_inside,
-    read_grey,
-    require_inside,
-    whole,
-)
+from face_sets.readers import pictures
+from face_sets.readers.pictures import read_grey
 from ferbook.errors import DataError
 
 
@@ -41,22 +31,22 @@ def landmarks(eye_line=(100.0, 80.0), apart=62.0, down=66.4, mouth=8.0) -> np.nd
 def test_a_face_of_average_proportions_gets_the_synthetic_window():
     # 1 px = 1 mm: the renderer's window for this face is 84 mm to each side, 0.45 of the way down from the
     # eyes.
-    window = landmark_window(landmarks())
+    window = pictures.landmark_window(landmarks())
     assert window.side == pytest.approx(168)
     assert window.left == pytest.approx(100 - 84)
     assert window.top == pytest.approx(80 + 0.45 * 66.4 - 84)
     # Half of the scale follows each distance: eyes 10 % further apart widen the window by 5 %.
-    assert landmark_window(landmarks(apart=68.2)).side == pytest.approx(168 * 1.05)
-    assert landmark_window(landmarks(down=66.4 * 0.8)).side == pytest.approx(168 * 0.9)
+    assert pictures.landmark_window(landmarks(apart=68.2)).side == pytest.approx(168 * 1.05)
+    assert pictures.landmark_window(landmarks(down=66.4 * 0.8)).side == pytest.approx(168 * 0.9)
 
 
 def test_the_window_follows_the_eyes_and_keeps_the_resting_mouth():
     rest, open_mouth = landmarks(), landmarks(eye_line=(103, 79), down=90)
-    window = landmark_window(open_mouth, rest)
-    at_rest = landmark_window(rest)
+    window = pictures.landmark_window(open_mouth, rest)
+    at_rest = pictures.landmark_window(rest)
     assert (window.left, window.top) == pytest.approx((at_rest.left + 3, at_rest.top - 1))
     assert window.side == pytest.approx(at_rest.side)
-    assert landmark_window(open_mouth).side > window.side
+    assert pictures.landmark_window(open_mouth).side > window.side
 
 
 @pytest.mark.parametrize(
@@ -64,34 +54,38 @@ def test_the_window_follows_the_eyes_and_keeps_the_resting_mouth():
 )
 def test_landmarks_that_frame_nothing_are_refused(points):
     with pytest.raises(DataError, match="landmarks"):
-        landmark_window(points)
+        pictures.landmark_window(points)
 
 
 def test_landmarks_move_with_the_window():
-    window = Window(10, 20, 40)
+    window = pictures.Window(10, 20, 40)
     np.testing.assert_allclose(window.scale([[10, 20], [50, 60], [30, 40]], 80), [[0, 0], [80, 80], [40, 40]])
 
 
 def test_a_cut_on_whole_pixels_is_exact_and_beyond_the_picture_its_edge_repeats():
     picture = np.arange(30 * 40, dtype=np.uint32).reshape(30, 40).astype(np.uint8)
-    np.testing.assert_array_equal(cut_out(picture, Window(7, 3, 16), 16), picture[3:19, 7:23])
-    cut = cut_out(picture, Window(-4, 20, 16), 16)
+    np.testing.assert_array_equal(
+        pictures.cut_out(picture, pictures.Window(7, 3, 16), 16), picture[3:19, 7:23]
+    )
+    cut = pictures.cut_out(picture, pictures.Window(-4, 20, 16), 16)
     np.testing.assert_array_equal(cut, np.pad(picture, ((0, 6), (4, 0)), "edge")[20:36, :16])
     with pytest.raises(DataError, match="does not fit a picture of 40 × 30"):
-        cut_out(picture, Window(40, 0, 16), 16)
+        pictures.cut_out(picture, pictures.Window(40, 0, 16), 16)
     with pytest.raises(DataError, match="1000000000 wide, does not fit a picture of 40 × 30"):
-        cut_out(picture, Window(-10, 0, 1e9), 16)
+        pictures.cut_out(picture, pictures.Window(-10, 0, 1e9), 16)
 
 
 def test_a_cut_is_averaged_not_sampled():
     stripes = np.tile(np.array([0, 200], np.uint8), (64, 32))
-    assert np.abs(cut_out(stripes, Window(0, 0, 64), 16)[:, 2:-2].astype(int) - 100).max() <= 3
+    assert (
+        np.abs(pictures.cut_out(stripes, pictures.Window(0, 0, 64), 16)[:, 2:-2].astype(int) - 100).max() <= 3
+    )
 
 
 def test_a_face_crop_of_the_size_is_taken_as_it_is():
     picture = np.random.default_rng(0).integers(0, 256, (96, 96)).astype(np.uint8)
-    assert whole(picture, 96) is picture
-    assert whole(picture[:, :48], 96).shape == (96, 96)
+    assert pictures.whole(picture, 96) is picture
+    assert pictures.whole(picture[:, :48], 96).shape == (96, 96)
 
 
 def test_a_cut_by_landmarks_puts_eyes_and_lips_where_the_renders_have_them():
@@ -100,7 +94,7 @@ def test_a_cut_by_landmarks_puts_eyes_and_lips_where_the_renders_have_them():
     for x, y in (points[36:42].mean(0), points[42:48].mean(0), points[48:60].mean(0)):
         picture[round(y) - 2 : round(y) + 2, round(x) - 2 : round(x) + 2] = 255
     # 1 px = 1 mm: the marks lie where the formula says, by hand.
-    crop = cut_out(picture, landmark_window(points), 168)
+    crop = pictures.cut_out(picture, pictures.landmark_window(points), 168)
     bright = np.argwhere(crop > 200).astype(float) + 0.5
     upper, lower = bright[bright[:, 0] < 84], bright[bright[:, 0] > 84]
     assert upper[:, 0].mean() == pytest.approx(84 - 0.45 * 66.4, abs=0.5)
@@ -110,7 +104,7 @@ def test_a_cut_by_landmarks_puts_eyes_and_lips_where_the_renders_have_them():
 
 
 def test_no_face_is_found_where_there_is_none():
-    assert find_face(np.full((200, 200), 128, np.uint8)) is None
+    assert pictures.find_face(np.full((200, 200), 128, np.uint8)) is None
 
 
 def drawn_face(side=240, x=120, y=110, unit=1.0) -> np.ndarray:
@@ -131,8 +125,8 @@ def drawn_face(side=240, x=120, y=110, unit=1.0) -> np.ndarray:
 
 
 def test_the_detector_frames_a_face_and_follows_it():
-    window = find_face(drawn_face())
-    moved = find_face(drawn_face(side=320, x=190, y=150))
+    window = pictures.find_face(drawn_face())
+    moved = pictures.find_face(drawn_face(side=320, x=190, y=150))
     assert window is not None and moved is not None
     centre, other = (np.array([each.left, each.top]) + each.side / 2 for each in (window, moved))
     assert abs(centre[0] - 120) < 8 and abs(centre[1] - 130) < 25 and 100 < window.side < 220
@@ -143,11 +137,11 @@ def test_listing_leaves_litter_out_and_sorts(tmp_path):
     for name in ("b.PNG", "a.png", ".DS_Store", "._a.png", "Thumbs.db", "note.txt"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "__MACOSX").mkdir()
-    assert [p.name for p in list_inside(tmp_path, tmp_path)] == ["a.png", "b.PNG", "note.txt"]
-    assert [p.name for p in list_inside(tmp_path, tmp_path, (".png",))] == ["a.png", "b.PNG"]
-    assert is_litter(tmp_path / "desktop.ini") and not is_litter(tmp_path / "S005")
+    assert [p.name for p in pictures.list_inside(tmp_path, tmp_path)] == ["a.png", "b.PNG", "note.txt"]
+    assert [p.name for p in pictures.list_inside(tmp_path, tmp_path, (".png",))] == ["a.png", "b.PNG"]
+    assert pictures.is_litter(tmp_path / "desktop.ini") and not pictures.is_litter(tmp_path / "S005")
     with pytest.raises(DataError, match=r"absent: cannot be listed"):
-        list_inside(tmp_path / "absent", tmp_path)
+        pictures.list_inside(tmp_path / "absent", tmp_path)
 
 
 @pytest.mark.defect("D4")
@@ -156,16 +150,16 @@ def test_a_link_out_of_the_folder_is_refused_and_one_within_it_too(tmp_path):
     (folder / "real").mkdir(parents=True)
     outside.mkdir()
     (folder / "real" / "alias").symlink_to(folder / "real")
-    assert list_inside(folder, folder) == [folder / "real"]
+    assert pictures.list_inside(folder, folder) == [folder / "real"]
     with pytest.raises(DataError, match=r"alias: a link to .*real, which would count twice"):
-        list_inside(folder / "real", folder)
+        pictures.list_inside(folder / "real", folder)
     (folder / "away").symlink_to(outside)
     with pytest.raises(DataError, match=r"away: a link that leaves"):
-        list_inside(folder, folder)
+        pictures.list_inside(folder, folder)
     with pytest.raises(DataError, match=r"away: a link that leaves"):
-        require_inside(folder / "away", folder)
+        pictures.require_inside(folder / "away", folder)
     (tmp_path / "link").symlink_to(folder)
-    assert require_inside(tmp_path / "link" / "real", tmp_path / "link")
+    assert pictures.require_inside(tmp_path / "link" / "real", tmp_path / "link")
 
 
 @pytest.mark.defect("D4")
@@ -346,7 +340,9 @@ def test_other_pixel_formats_and_absent_files_are_named(tmp_path):
 
 
 def test_pictures_come_in_order_without_those_that_are_left_out():
-    pixels, found = gather_pictures(20, 8, lambda k: np.full((8, 8), 10 * k, np.uint8) if k % 3 else None)
+    pixels, found = pictures.gather_pictures(
+        20, 8, lambda k: np.full((8, 8), 10 * k, np.uint8) if k % 3 else None
+    )
     assert pixels[:, 0, 0].tolist() == [10 * k for k in range(20) if k % 3]
     assert found.tolist() == [k % 3 != 0 for k in range(20)]
 
@@ -355,9 +351,9 @@ def test_pictures_are_in_memory_once():
     def load(row: int) -> np.ndarray:
         return np.full((128, 128), row % 251, np.uint8)
 
-    gather_pictures(2, 128, load)  # what it imports is not to be measured
+    pictures.gather_pictures(2, 128, load)  # what it imports is not to be measured
     tracemalloc.start()
-    gather_pictures(400, 128, load)
+    pictures.gather_pictures(400, 128, load)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1.3 * 400 * 128**2
@@ -369,7 +365,7 @@ def test_the_first_bad_picture_is_the_one_named(tmp_path):
     (tmp_path / "07.png").write_bytes(b"x")
     (tmp_path / "21.png").write_bytes(b"x")
     with pytest.raises(DataError, match=r"07\.png: not a readable picture"):
-        gather_pictures(30, 8, lambda k: read_grey(tmp_path / f"{k:02d}.png"))
+        pictures.gather_pictures(30, 8, lambda k: read_grey(tmp_path / f"{k:02d}.png"))
 
 
 def test_postscript_under_a_pictures_name_starts_no_program(tmp_path, monkeypatch):

@@ -7,37 +7,29 @@ import numpy as np
 import pytest
 
 from face_sets.faceset import LANDMARKS
+from face_sets.readers import sequences
 from face_sets.readers.pictures import Window
-from face_sets.readers.sequences import (
-    FaceRow,
-    Frame,
-    Search,
-    face_window,
-    first_and_middle,
-    gather_rows,
-    tops,
-)
 from ferbook.errors import DataError
 from tests.face_sets.readers.made_by_hand import pictures
 
 
 @pytest.mark.parametrize(("count", "kept"), [(4, [0, 1, 2, 3]), (9, [0, 3, 4, 5]), (100, [0, 49, 50, 51])])
 def test_first_and_middle(count, kept):
-    assert first_and_middle(count) == kept
+    assert sequences.first_and_middle(count) == kept
 
 
 def test_folders_are_found_below_added_levels(tmp_path):
     child = re.compile(r"sub\d+")
     with pytest.raises(DataError, match="no people there, nor in up to 3 folders below"):
-        tops(tmp_path, child, "people")
+        sequences.tops(tmp_path, child, "people")
     (tmp_path / "a" / "b" / "c" / "sub1").mkdir(parents=True)
-    assert tops(tmp_path, child, "people") == [tmp_path / "a" / "b" / "c"]
+    assert sequences.tops(tmp_path, child, "people") == [tmp_path / "a" / "b" / "c"]
     (tmp_path / "a" / "sub7").write_bytes(b"a file, no folder")
-    assert tops(tmp_path, child, "people") == [tmp_path / "a" / "b" / "c"]
+    assert sequences.tops(tmp_path, child, "people") == [tmp_path / "a" / "b" / "c"]
     for name in ("y", "x"):
         (tmp_path / name / "sub2").mkdir(parents=True)
-    assert tops(tmp_path, child, "people") == [tmp_path / "x", tmp_path / "y"]
-    assert tops(tmp_path / "x", child, "people") == [tmp_path / "x"]
+    assert sequences.tops(tmp_path, child, "people") == [tmp_path / "x", tmp_path / "y"]
+    assert sequences.tops(tmp_path / "x", child, "people") == [tmp_path / "x"]
 
 
 def found_by_its_brightness(picture: np.ndarray) -> Window | None:
@@ -57,17 +49,22 @@ def with_a_bright_square(left: int, top: int, side: int = 20, size=(60, 80)) -> 
 BLANK, FACE = np.full((60, 80), 100, np.uint8), with_a_bright_square(10, 30)
 
 
-def clip_of(subject: str, *frames: np.ndarray) -> list[FaceRow]:
+def clip_of(subject: str, *frames: np.ndarray) -> list[sequences.FaceRow]:
     sequence = f"{subject}/1"
     return [
-        FaceRow(Frame(f"{subject}.{k}", lambda p=p: p), subject, sequence, {"frame": k, "emotion": "fear"})
+        sequences.FaceRow(
+            sequences.Frame(f"{subject}.{k}", lambda p=p: p),
+            subject,
+            sequence,
+            {"frame": k, "emotion": "fear"},
+        )
         for k, p in enumerate(frames)
     ]
 
 
 def gathered(clips, framing, left_out=()):
     rows = [replace(row, cropped=True if framing == "whole" else None) for clip in clips for row in clip]
-    return gather_rows("x", rows, 20, Search(clips=framing == "clip"), dict(left_out))
+    return sequences.gather_rows("x", rows, 20, sequences.Search(clips=framing == "clip"), dict(left_out))
 
 
 @pytest.fixture
@@ -137,7 +134,7 @@ def test_large_pictures_are_searched_in_a_reduced_copy(monkeypatch):
         return found_by_its_brightness(picture)
 
     monkeypatch.setattr("face_sets.readers.pictures.find_face", find)
-    window = face_window(with_a_bright_square(600, 400, side=400, size=(1280, 1920)))
+    window = sequences.face_window(with_a_bright_square(600, 400, side=400, size=(1280, 1920)))
     assert searched == [(320, 480)]
     assert (window.left, window.top, window.side) == pytest.approx((600, 400, 400), abs=8)
-    assert face_window(np.zeros((640, 900), np.uint8)) is None
+    assert sequences.face_window(np.zeros((640, 900), np.uint8)) is None

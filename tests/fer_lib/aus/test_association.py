@@ -4,15 +4,7 @@ import torch
 from scipy.stats import entropy
 from sklearn.metrics import roc_auc_score
 
-from fer_lib.aus.association import (
-    KL_BINS,
-    MEASURES,
-    PSEUDO_COUNT,
-    bin_codes,
-    coded_together,
-    scorer,
-    statistic,
-)
+from fer_lib.aus import association
 from ferbook.errors import DataError
 
 
@@ -20,7 +12,10 @@ def scipys(measure, responses, shown, limits):
     """The measure by SciPy and scikit-learn for one filter and one AU; ``limits``: range of the bins."""
     with_au, without = responses[shown == 1], responses[shown == 0]
     if measure == "kl":
-        counts = [np.histogram(part, KL_BINS, limits)[0] + PSEUDO_COUNT for part in (with_au, without)]
+        counts = [
+            np.histogram(part, association.KL_BINS, limits)[0] + association.PSEUDO_COUNT
+            for part in (with_au, without)
+        ]
         return entropy(*counts)
     return 2 * roc_auc_score(shown, responses) - 1 if measure == "auroc" else with_au.mean() - without.mean()
 
@@ -36,10 +31,10 @@ def pictures():
     return maxima, present
 
 
-@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("measure", association.MEASURES)
 def test_every_measure_is_that_of_scipy_or_scikit_learn(pictures, measure):
     maxima, present = pictures
-    found = statistic(maxima, present, measure)
+    found = association.statistic(maxima, present, measure)
     for k in range(6):
         for a in range(5):
             coded = ~np.isnan(present[:, a])
@@ -61,57 +56,57 @@ def test_every_measure_is_that_of_scipy_or_scikit_learn(pictures, measure):
 def test_values_worked_by_hand(measure, value):
     maxima = np.array([[1.0], [2.0], [4.0], [0.0], [1.0], [2.0]])
     present = np.array([[1.0], [1.0], [1.0], [0.0], [0.0], [0.0]])
-    assert statistic(maxima, present, measure) == pytest.approx(value)
+    assert association.statistic(maxima, present, measure) == pytest.approx(value)
 
 
-@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("measure", association.MEASURES)
 def test_a_filter_that_answers_to_all_pictures_alike_has_no_association(pictures, measure):
     maxima, present = pictures
     maxima[:, 2], maxima[:, 4] = 0, 0.1
     maxima[60:, 5] = 0.1  # where AU 2 and 3 were coded
-    found = statistic(maxima, present, measure)
+    found = association.statistic(maxima, present, measure)
     assert not found[[2, 4]].any()
     assert not found[5, 2:4].any() and found[5, [0, 1, 4]].all()
 
 
-@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("measure", association.MEASURES)
 def test_an_au_that_nobody_or_everybody_shows_has_none_defined(pictures, measure):
     maxima, present = pictures
     present[:, 0], present[:, 1], present[:, 4] = 0, 1, np.nan
-    found = statistic(maxima, present, measure)
+    found = association.statistic(maxima, present, measure)
     assert np.isnan(found[:, [0, 1, 4]]).all() and np.isfinite(found[:, 2:4]).all()
 
 
-@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("measure", association.MEASURES)
 def test_a_null_of_many_labellings_in_single_precision_says_the_same(pictures, measure):
     maxima, _ = pictures
     labels = (np.random.default_rng(5).random((600, 200)) < 0.3).astype(np.float32)
-    found = scorer(maxima, np.arange(200), measure)(torch.from_numpy(labels)).numpy()
-    expected = statistic(maxima, labels.T, measure).T
+    found = association.scorer(maxima, np.arange(200), measure)(torch.from_numpy(labels)).numpy()
+    expected = association.statistic(maxima, labels.T, measure).T
     assert found.shape == (600, 6)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("measure", association.MEASURES)
 def test_filters_in_several_parts_are_as_good(pictures, monkeypatch, measure):
     maxima, present = pictures
-    whole = statistic(maxima, present, measure)
+    whole = association.statistic(maxima, present, measure)
     monkeypatch.setattr("fer_lib.aus.association.NUMBERS_AT_ONCE", 200 * 2)
-    np.testing.assert_allclose(statistic(maxima, present, measure), whole, atol=1e-12)
+    np.testing.assert_allclose(association.statistic(maxima, present, measure), whole, atol=1e-12)
 
 
 def test_bins_are_those_of_numpy():
     maxima = np.random.default_rng(4).exponential(size=(300, 3))
-    codes = bin_codes(maxima, 7)
+    codes = association.bin_codes(maxima, 7)
     for k in range(3):
         assert np.bincount(codes[:, k], minlength=7).tolist() == np.histogram(maxima[:, k], 7)[0].tolist()
-    assert not bin_codes(np.full((4, 1), 0.3)).any()
+    assert not association.bin_codes(np.full((4, 1), 0.3)).any()
 
 
 def test_aus_coded_for_the_same_pictures_go_together():
     nan = np.nan
     present = np.array([[1, nan, 0, nan], [0, 1, 1, nan], [1, 0, 0, nan]])
-    found = {tuple(columns): tuple(rows) for columns, rows in coded_together(present)}
+    found = {tuple(columns): tuple(rows) for columns, rows in association.coded_together(present)}
     assert found == {(0, 2): (0, 1, 2), (1,): (1, 2), (3,): ()}
 
 
@@ -119,4 +114,4 @@ def test_bad_input_is_named(pictures):
     maxima, present = pictures
     maxima[11, 3] = np.nan
     with pytest.raises(DataError, match="picture 11, filter 3: the maximal response is nan"):
-        statistic(maxima, present, "kl")
+        association.statistic(maxima, present, "kl")

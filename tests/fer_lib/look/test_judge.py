@@ -5,17 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
+from fer_lib.look import judge
 from fer_lib.look.attribution import EXPLAINERS
-from fer_lib.look.judge import (
-    MAP_SCORES,
-    TWIN_PARTS,
-    MapBenchmark,
-    Twins,
-    checked_maps,
-    judge_maps,
-    map_benchmark,
-    map_estimates,
-)
 from fer_lib.look.layers import maps_of, to_input
 from fer_lib.nets.build import build_network
 from ferbook.errors import DataError
@@ -23,13 +14,13 @@ from tests.fer_lib.look.toy_twins import CORNERS, SIDE, faces, network, twins
 
 
 @pytest.fixture(scope="module")
-def trials() -> list[MapBenchmark]:
+def trials() -> list[judge.MapBenchmark]:
     shown = twins()
-    return [map_benchmark(f"net {seed}", network(seed), shown, seed=9) for seed in (1, 2)]
+    return [judge.map_benchmark(f"net {seed}", network(seed), shown, seed=9) for seed in (1, 2)]
 
 
 def means(method, trials) -> dict[str, float]:
-    return {name: each.value for name, each in map_estimates(judge_maps(method, trials)).items()}
+    return {name: each.value for name, each in judge.map_estimates(judge.judge_maps(method, trials)).items()}
 
 
 def regions(aus) -> np.ndarray:
@@ -66,12 +57,12 @@ def test_a_method_that_says_nothing_gains_nothing(trials):
 
 def test_a_gradient_beats_what_knows_nothing(trials):
     ours, edges = (means(EXPLAINERS[name], trials) for name in ("gradient_input", "edges"))
-    assert set(ours) == {*MAP_SCORES, "seconds"}
+    assert set(ours) == {*judge.MAP_SCORES, "seconds"}
     assert ours["correctness"] > edges["correctness"] and edges["sanity"] == 0 < ours["sanity"]
 
 
 def test_parts_are_what_whole_networks_say_of_mixed_pictures(trials):
-    trial, step = trials[0], SIDE // TWIN_PARTS
+    trial, step = trials[0], SIDE // judge.TWIN_PARTS
     found, shown = trial.parts, trial.twins
 
     def answer(picture, pair):
@@ -80,7 +71,7 @@ def test_parts_are_what_whole_networks_say_of_mixed_pictures(trials):
 
     for pair in (0, 1, 5):
         on, off = (each.pixels[trial.rows[pair]] for each in (shown.on, shown.off))
-        for row, column in np.ndindex(TWIN_PARTS, TWIN_PARTS):
+        for row, column in np.ndindex(judge.TWIN_PARTS, judge.TWIN_PARTS):
             place = slice(row * step, (row + 1) * step), slice(column * step, (column + 1) * step)
             if np.isnan(found[pair, row, column]):
                 assert (on[place] == off[place]).all() or not trial.fields[pair][place].any()
@@ -95,14 +86,14 @@ def test_a_region_is_the_mask_of_the_faces_own_unit():
     own, rivals = shown.regions
     assert (own == regions(shown.aus).astype(bool)).all() and rivals.shape == (len(own), 2, SIDE, SIDE)
     with pytest.raises(DataError, match="no mask of 'AU4'"):
-        _ = Twins(shown.on, shown.off, np.where(shown.aus == "AU1", "AU4", shown.aus)).regions
+        _ = judge.Twins(shown.on, shown.off, np.where(shown.aus == "AU1", "AU4", shown.aus)).regions
 
 
 def test_filters_are_chosen_in_other_people():
     shown = twins()
-    first, pixels = map_benchmark("net", network(1), shown), shown.on.pixels.copy()
+    first, pixels = judge.map_benchmark("net", network(1), shown), shown.on.pixels.copy()
     pixels[shown.halves] = np.random.default_rng(0).integers(0, 256, pixels[shown.halves].shape)
-    again = map_benchmark("net", network(1), Twins(faces(pixels), shown.off, shown.aus))
+    again = judge.map_benchmark("net", network(1), judge.Twins(faces(pixels), shown.off, shown.aus))
 
     def chosen(trial):
         return {row: number for row, number in zip(trial.rows, trial.filters, strict=True)}
@@ -138,7 +129,7 @@ BAD = {
 def test_maps_that_are_none_are_refused(bad, trials):
     change, told = BAD[bad]
     with pytest.raises(DataError, match=told):
-        judge_maps(lambda *given: change(EXPLAINERS["gradient"](*given)), trials)
+        judge.judge_maps(lambda *given: change(EXPLAINERS["gradient"](*given)), trials)
 
 
 def on_weights(network, pictures):
@@ -165,7 +156,7 @@ def test_what_changes_what_it_was_given_is_refused(harm):
 
     at = np.array([0]), np.array([0]), np.array([[0, 0]])
     with pytest.raises(DataError, match="changed the network or the pictures"):
-        checked_maps(method, network(1), "relu3", np.ones((1, SIDE, SIDE), np.uint8), *at)
+        judge.checked_maps(method, network(1), "relu3", np.ones((1, SIDE, SIDE), np.uint8), *at)
 
 
 def test_what_gives_another_map_when_asked_again_is_refused(trials):
@@ -175,13 +166,13 @@ def test_what_gives_another_map_when_asked_again_is_refused(trials):
         return rng.random((len(rows), *pictures.shape[1:]))
 
     with pytest.raises(DataError, match="other maps; draw from a fixed seed"):
-        judge_maps(drawn, trials[:1])
+        judge.judge_maps(drawn, trials[:1])
 
 
 def test_tensors_are_taken_too(trials):
     at = trials[0].rows[:2], trials[0].filters[:2], trials[0].positions[:2]
     pictures = trials[0].twins.on.pixels
-    maps = checked_maps(
+    maps = judge.checked_maps(
         lambda *given: torch.ones(2, SIDE, SIDE, requires_grad=True),
         trials[0].network,
         "relu3",
@@ -204,7 +195,7 @@ def test_estimates_are_means_over_networks_and_leave_out_what_nobody_has():
     ).assign(
         **dict.fromkeys(("iou", "right_unit", "contrast", "correctness", "stability"), 0.25), sanity=np.nan
     )
-    found = map_estimates(table)
+    found = judge.map_estimates(table)
     assert found["concentration"].value == pytest.approx((0.8 / 0.8 + 1.6 / 0.8) / 2)
     assert found["concentration"].low < 1.5 < found["concentration"].high
     assert "2 networks" in found["concentration"].how and "sanity" not in found

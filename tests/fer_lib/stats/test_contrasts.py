@@ -7,17 +7,8 @@ import pandas as pd
 import pytest
 from scipy.stats import t
 
-from fer_lib.stats import resampling
+from fer_lib.stats import contrasts, resampling
 from fer_lib.stats.classification import accuracy
-from fer_lib.stats.contrasts import (
-    SCORE_MEASURES,
-    TrainingScores,
-    contrast,
-    contrast_of_sets,
-    difference,
-    minus,
-    score_trainings,
-)
 from fer_lib.stats.resampling import expanded_tail
 from ferbook.errors import DataError
 
@@ -44,7 +35,7 @@ def trained(skill: dict[tuple[str, str], list[float]], pictures: int = 600, seed
 def scored_of(skill, clusters=None, **settings):
     table, probabilities, labels = trained(skill)
     groups = np.arange(len(labels)) if clusters is None else clusters
-    return score_trainings(table, probabilities, labels, groups, ["structure", "loss"], **settings)
+    return contrasts.score_trainings(table, probabilities, labels, groups, ["structure", "loss"], **settings)
 
 
 SKILL = {
@@ -83,7 +74,7 @@ def test_draws_in_blocks_give_the_same_scores_in_bounded_memory(monkeypatch):
 def test_a_difference_of_means_by_hand_in_points():
     scored = scored_of(SKILL)
     large, small = (scored.table["structure"].eq(name) for name in ("large", "small"))
-    found = difference(scored, large, small)
+    found = contrasts.difference(scored, large, small)
     assert found.value == pytest.approx(21.0)
     assert found.low < 21.0 < found.high and found.n == 600
     assert found.how.startswith("95 % expanded percentile bootstrap") and "seeds" in found.how
@@ -91,7 +82,7 @@ def test_a_difference_of_means_by_hand_in_points():
 
 def test_with_one_training_the_interval_is_that_of_the_plain_bootstrap():
     scored = scored_of({("a", "b"): [0.6]}, draws=4000)
-    one = contrast(scored, np.ones(1))
+    one = contrasts.contrast(scored, np.ones(1))
     _, probabilities, labels = trained({("a", "b"): [0.6]})
     plain = accuracy(labels, probabilities[0].argmax(axis=1), np.arange(len(labels)), draws=4000)
     assert one.value == plain.value
@@ -107,13 +98,13 @@ def test_seeds_widen_the_interval_as_student_says():
     table = pd.DataFrame({"structure": "a", "loss": "b", "seed": [0, 1]})
     given = np.stack([answers(right, labels), answers(other, labels)])
     clusters = np.arange(200) // 4
-    scored = score_trainings(table, given, labels, clusters, ["structure", "loss"], draws=20_000)
-    mean = contrast(scored, np.full(2, 0.5), unit="")
+    scored = contrasts.score_trainings(table, given, labels, clusters, ["structure", "loss"], draws=20_000)
+    mean = contrasts.contrast(scored, np.full(2, 0.5), unit="")
     # sd of (.75, .50) over √2, times the quantile of Student's t with one degree of freedom.
     half = 100 * 0.1767767 / np.sqrt(2) * t.ppf(1 - expanded_tail(50), 1)
     assert mean.value == pytest.approx(62.5)
     assert (mean.high - mean.low) / 2 == pytest.approx(half, rel=0.1)
-    same = contrast(scored, np.full(2, 0.5), unit="", same_networks=True)
+    same = contrasts.contrast(scored, np.full(2, 0.5), unit="", same_networks=True)
     assert same.low is None and "same value" in same.why
 
 
@@ -123,9 +114,9 @@ def test_what_makes_a_picture_hard_for_everybody_cancels_in_a_difference():
     better = hard & (np.arange(400) >= 8)
     table = pd.DataFrame({"structure": ["a", "b"], "loss": "l", "seed": 0})
     given = np.stack([answers(~hard, labels), answers(~better, labels)])
-    scored = score_trainings(table, given, labels, np.arange(400), ["structure", "loss"])
-    gain = contrast(scored, np.array([-1.0, 1.0]), unit="")
-    alone = contrast(scored, np.array([0.0, 1.0]), unit="")
+    scored = contrasts.score_trainings(table, given, labels, np.arange(400), ["structure", "loss"])
+    gain = contrasts.contrast(scored, np.array([-1.0, 1.0]), unit="")
+    alone = contrasts.contrast(scored, np.array([0.0, 1.0]), unit="")
     assert gain.value == pytest.approx(2.0)
     assert gain.high - gain.low < 0.35 * (alone.high - alone.low)
     assert gain.low > 0
@@ -139,13 +130,13 @@ def test_clusters_count_not_pictures():
 
 def test_one_cluster_has_no_interval_and_says_why():
     scored = scored_of(SKILL, np.zeros(600, int))
-    found = contrast(scored, np.full(8, 1 / 8))
+    found = contrasts.contrast(scored, np.full(8, 1 / 8))
     assert found.low is None and found.why == "fewer than two clusters"
 
 
 def test_on_two_sets_of_pictures_the_error_of_both_counts():
     first, second = scored_of({("a", "b"): [0.6, 0.7]}), scored_of({("a", "b"): [0.5, 0.6]})
-    gap = minus(first, second, ["structure", "loss"])
+    gap = contrasts.minus(first, second, ["structure", "loss"])
     assert gap.table["accuracy"].tolist() == pytest.approx(
         (first.table["accuracy"] - second.table["accuracy"]).tolist()
     )
@@ -154,16 +145,20 @@ def test_on_two_sets_of_pictures_the_error_of_both_counts():
     assert gap.spread["accuracy"] < 0.3 * first.spread["accuracy"]
 
 
-def sets_of(luck: np.ndarray, counts: list[int], people: np.random.Generator) -> list[TrainingScores]:
+def sets_of(
+    luck: np.ndarray, counts: list[int], people: np.random.Generator
+) -> list[contrasts.TrainingScores]:
     """Networks of as many conditions as ``counts`` has numbers, scored on as many sets: .5, and ``luck``
     (sets, networks).
     """
     table = pd.DataFrame({"learned": np.repeat(np.arange(len(counts)), counts)})
     scores = []
     for own in luck:
-        scored = table.assign(**dict.fromkeys(SCORE_MEASURES, 0.5 + own))
-        drawn = dict.fromkeys(SCORE_MEASURES, 0.5 + own[:, None] + people.normal(0, 0.002, (len(own), 500)))
-        scores.append(TrainingScores(scored, drawn, {}, 0, 400, 400))
+        scored = table.assign(**dict.fromkeys(contrasts.SCORE_MEASURES, 0.5 + own))
+        drawn = dict.fromkeys(
+            contrasts.SCORE_MEASURES, 0.5 + own[:, None] + people.normal(0, 0.002, (len(own), 500))
+        )
+        scores.append(contrasts.TrainingScores(scored, drawn, {}, 0, 400, 400))
     return scores
 
 
@@ -176,7 +171,9 @@ def test_the_effect_of_a_network_that_it_has_on_every_set_is_covered(common):
         luck = generator.normal(0, 0.03, (4, 15))
         scores = sets_of(luck[[0] * 4] if common else luck, counts, generator)
         others = [scores[0].weights(learned != number) for number in range(4)]
-        one = contrast_of_sets(scores, others, condition=["learned"], without_seed=[np.zeros(15, bool)] * 4)
+        one = contrasts.contrast_of_sets(
+            scores, others, condition=["learned"], without_seed=[np.zeros(15, bool)] * 4
+        )
         covered += one.low <= 0.5 <= one.high
     assert covered / simulations == pytest.approx(0.95, abs=3 * np.sqrt(0.05 * 0.95 / simulations))
 
@@ -187,11 +184,11 @@ def test_what_is_common_to_all_sets_cancels_in_a_difference_of_sets():
     scores = sets_of(np.stack([luck, luck]), counts, generator)
     apart = [scores[0].weights(learned == number) - scores[0].weights(learned != number) for number in (0, 1)]
     fixed = {"condition": ["learned"], "without_seed": [np.zeros(6, bool)] * 2, "unit": ""}
-    assert contrast_of_sets(scores, apart, **fixed).high < 1, "people alone are left"
+    assert contrasts.contrast_of_sets(scores, apart, **fixed).high < 1, "people alone are left"
     mean = [scores[0].weights(learned == number) for number in (0, 1)]
-    assert contrast_of_sets(scores, mean, **fixed).high > 51
+    assert contrasts.contrast_of_sets(scores, mean, **fixed).high > 51
     with pytest.raises(ValueError, match="same trainings"):
-        contrast_of_sets([scores[0], sets_of(luck[None], [2, 4], generator)[0]], mean, **fixed)
+        contrasts.contrast_of_sets([scores[0], sets_of(luck[None], [2, 4], generator)[0]], mean, **fixed)
 
 
 def test_answers_that_are_not_one_for_each_training_are_refused():
@@ -199,9 +196,9 @@ def test_answers_that_are_not_one_for_each_training_are_refused():
     about = (labels, np.arange(30), ["structure", "loss"])
     for wrong in (probabilities[1:], np.where(np.arange(3) == 2, np.nan, probabilities)):
         with pytest.raises(DataError, match="of 8 trainings: give one of each, all of them numbers"):
-            score_trainings(table, wrong, *about)
+            contrasts.score_trainings(table, wrong, *about)
     one, other = (
-        score_trainings(rows, probabilities, *about, draws=10) for rows in (table, table.iloc[::-1])
+        contrasts.score_trainings(rows, probabilities, *about, draws=10) for rows in (table, table.iloc[::-1])
     )
     with pytest.raises(ValueError, match="different trainings"):
-        minus(one, other, ["structure", "loss"])
+        contrasts.minus(one, other, ["structure", "loss"])

@@ -3,16 +3,6 @@ import pandas as pd
 import pytest
 
 from fer_lib.stats import resampling
-from fer_lib.stats.resampling import (
-    bootstrap,
-    bounds,
-    cluster_sums,
-    cluster_weights,
-    expanded_tail,
-    interval,
-    ratio,
-    resampled_sums,
-)
 from ferbook.errors import DataError
 
 
@@ -21,17 +11,17 @@ def test_cluster_sums_are_those_of_a_grouped_table():
     values = generator.normal(size=(50, 3))
     names = generator.choice(["b", "a", "d", "c"], size=50)
     expected = pd.DataFrame(values).groupby(names).sum().to_numpy()
-    assert cluster_sums(values, names) == pytest.approx(expected)
-    assert cluster_sums(np.array([1, 2, 4]), np.array([9, 3, 9])).tolist() == [2, 5]
+    assert resampling.cluster_sums(values, names) == pytest.approx(expected)
+    assert resampling.cluster_sums(np.array([1, 2, 4]), np.array([9, 3, 9])).tolist() == [2, 5]
 
 
 def test_cluster_sums_refuse_codes_that_do_not_fit():
     with pytest.raises(DataError, match="3 values and 2 cluster codes"):
-        cluster_sums(np.ones(3), np.array([1, 2]))
+        resampling.cluster_sums(np.ones(3), np.array([1, 2]))
 
 
 def test_each_draw_takes_as_many_clusters_as_there_are():
-    weights = np.concatenate(list(cluster_weights(9, 4000, seed=2)))
+    weights = np.concatenate(list(resampling.cluster_weights(9, 4000, seed=2)))
     assert weights.shape == (4000, 9) and (weights.sum(axis=1) == 9).all() and (weights >= 0).all()
     # Binomial(9, 1/9): mean 1, variance 8/9; standard errors 0.015 and 0.02.
     assert weights.mean(axis=0) == pytest.approx(1, abs=0.07)
@@ -40,20 +30,20 @@ def test_each_draw_takes_as_many_clusters_as_there_are():
 
 def test_draws_in_several_parts_are_as_good(monkeypatch):
     sums = np.random.default_rng(5).integers(10, size=(40, 4, 4))
-    whole = resampled_sums(sums, 50, seed=1)
+    whole = resampling.resampled_sums(sums, 50, seed=1)
     monkeypatch.setattr(resampling, "MOST_WEIGHTS", 40 * 7)
-    assert len(list(cluster_weights(40, 50, seed=1))) == 8
-    assert np.array_equal(resampled_sums(sums, 50, seed=1), whole)
-    assert not np.array_equal(resampled_sums(sums, 50, seed=2), whole)
+    assert len(list(resampling.cluster_weights(40, 50, seed=1))) == 8
+    assert np.array_equal(resampling.resampled_sums(sums, 50, seed=1), whole)
+    assert not np.array_equal(resampling.resampled_sums(sums, 50, seed=2), whole)
 
 
 def test_interval_equals_a_naive_bootstrap_picture_by_picture():
     generator = np.random.default_rng(5)
     values, clusters = generator.normal(size=60), generator.integers(12, size=60)
-    sums = cluster_sums(np.stack((values, np.ones(60)), axis=1), clusters)
+    sums = resampling.cluster_sums(np.stack((values, np.ones(60)), axis=1), clusters)
     drawn = np.random.default_rng(3).integers(12, size=(200, 12))
     naive = [np.concatenate([values[clusters == cluster] for cluster in row]).mean() for row in drawn]
-    found, tail = bootstrap(sums, draws=200, seed=3), expanded_tail(12)
+    found, tail = resampling.bootstrap(sums, draws=200, seed=3), resampling.expanded_tail(12)
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(naive, (tail, 1 - tail))))
     assert found.value == pytest.approx(values.mean())
 
@@ -70,7 +60,7 @@ def test_intervals_cover_where_naming_pictures_independent_does_not():
         for name, clusters in (("subjects", subjects), ("pictures", np.arange(len(subjects)))):
             # Rows of (right, all) per cluster: what the accuracy needs of each cluster's confusion matrix.
             sums = np.stack((np.bincount(clusters, right), np.bincount(clusters)), axis=-1)
-            found = bootstrap(sums, draws=300, seed=study)
+            found = resampling.bootstrap(sums, draws=300, seed=study)
             covered[name] += found.low <= truth <= found.high
     # Binomial standard error of a share of 0.95 in 400 studies: 0.011.
     assert 0.91 <= covered["subjects"] / studies <= 0.98
@@ -87,8 +77,8 @@ def test_few_people_are_covered_better_than_by_percentiles():
     truth, covered = 0.0, {"expanded": 0, "percentile": 0}
     for study in range(studies):
         sums = np.stack([generator.normal(size=people), np.ones(people)], axis=1)
-        drawn = ratio(resampled_sums(sums, 1000, study))
-        low, high = bounds(drawn, people, sums[:, 0].mean())
+        drawn = resampling.ratio(resampling.resampled_sums(sums, 1000, study))
+        low, high = resampling.bounds(drawn, people, sums[:, 0].mean())
         covered["expanded"] += low <= truth <= high
         low, high = np.quantile(drawn, (0.025, 0.975))
         covered["percentile"] += low <= truth <= high
@@ -99,8 +89,8 @@ def test_few_people_are_covered_better_than_by_percentiles():
 
 def test_tails_are_those_of_hesterberg():
     # Table 3 of Hesterberg (2015) for a nominal tail of 0.025: 0.0010 at n = 5, 0.0086 at 10, 0.0159 at 20.
-    assert [round(expanded_tail(n), 4) for n in (5, 10, 20)] == [0.0010, 0.0086, 0.0159]
-    assert expanded_tail(10**6) == pytest.approx(0.025, abs=1e-6)
+    assert [round(resampling.expanded_tail(n), 4) for n in (5, 10, 20)] == [0.0010, 0.0086, 0.0159]
+    assert resampling.expanded_tail(10**6) == pytest.approx(0.025, abs=1e-6)
 
 
 def test_bounds_of_many_statistics_are_those_of_each():
@@ -108,21 +98,24 @@ def test_bounds_of_many_statistics_are_those_of_each():
     drawn[::7, 0, 1] = np.nan
     drawn[:, 1, 2] = 4.0
     people = np.array([5, 9, 1])
-    low, high = bounds(drawn, people)
+    low, high = resampling.bounds(drawn, people)
     for row, column in np.ndindex(2, 3):
-        alone = bounds(drawn[:, row, column], people[column])
+        alone = resampling.bounds(drawn[:, row, column], people[column])
         assert np.array_equal((low[row, column], high[row, column]), alone, equal_nan=True)
     assert np.isnan(low[:, 2]).all(), "one cluster, and draws that are all the same"
     clean = drawn[np.isfinite(drawn[:, 0, 1]), 0, 1]
-    assert (low[0, 1], high[0, 1]) == bounds(clean, 9)
+    assert (low[0, 1], high[0, 1]) == resampling.bounds(clean, 9)
 
 
 def test_an_interval_holds_its_value_and_a_distance_is_reflected():
     drawn = np.random.default_rng(1).uniform(1, 2, size=2000)
-    low, high = bounds(drawn, 30)
-    assert bounds(drawn, 30, 0.5) == (0.5, high) and bounds(drawn, 30, 2.5) == (low, 2.5)
-    assert bounds(drawn, 30, 1.2, reflected=True) == (max(2.4 - high, 0), max(2.4 - low, 1.2))
-    found = interval(1.2, drawn, 30, of="people of the test split", n=9, reflected=True)
+    low, high = resampling.bounds(drawn, 30)
+    assert resampling.bounds(drawn, 30, 0.5) == (0.5, high) and resampling.bounds(drawn, 30, 2.5) == (
+        low,
+        2.5,
+    )
+    assert resampling.bounds(drawn, 30, 1.2, reflected=True) == (max(2.4 - high, 0), max(2.4 - low, 1.2))
+    found = resampling.interval(1.2, drawn, 30, of="people of the test split", n=9, reflected=True)
     assert found.how == (
         "95 % reflected expanded percentile bootstrap, 2000 draws of 30 people of the test split"
     )
@@ -130,17 +123,17 @@ def test_an_interval_holds_its_value_and_a_distance_is_reflected():
 
 
 def test_no_interval_without_a_reason():
-    one = bootstrap(np.ones((1, 2)), draws=10)
+    one = resampling.bootstrap(np.ones((1, 2)), draws=10)
     assert (one.low, one.high) == (None, None) and one.why == "fewer than two people"
-    same = bootstrap(np.ones((5, 2)), draws=10, of="clusters")
+    same = resampling.bootstrap(np.ones((5, 2)), draws=10, of="clusters")
     assert same.low is None and same.why == "all draws of the 5 clusters give the same value"
-    absent = bootstrap(np.ones((5, 1)), lambda totals: totals[:, 0] * np.nan, 0.5, draws=10)
+    absent = resampling.bootstrap(np.ones((5, 1)), lambda totals: totals[:, 0] * np.nan, 0.5, draws=10)
     assert absent.low is None and "undefined" in absent.why
 
 
 def test_a_distance_whose_every_reflected_draw_is_cut_has_no_interval():
     drawn = np.random.default_rng(1).uniform(1, 2, size=2000)
-    assert np.isnan(bounds(drawn, 30, 0.0, reflected=True)).all()
-    alone = interval(0.0, drawn, 30, reflected=True)
+    assert np.isnan(resampling.bounds(drawn, 30, 0.0, reflected=True)).all()
+    alone = resampling.interval(0.0, drawn, 30, reflected=True)
     assert alone.low is None and alone.why == "reflected, every draw of the 30 people lies at or below 0"
-    assert bounds(drawn, 30, 0.4, reflected=True) == (0.0, 0.4)
+    assert resampling.bounds(drawn, 30, 0.4, reflected=True) == (0.0, 0.4)
