@@ -25,7 +25,7 @@ MOST = {
     "book": 11145,
     "synthetic_faces": 3925,
     "benchmarks": 713,
-    "tests": 29697,
+    "tests": 29698,
     "files": 253,
     "commands": 23,
     "floors of ferbook": 8,

@@ -38,6 +38,7 @@ def instead(tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def none_waits():
+    workers._IDLE.end()
     yield
     workers._IDLE.end()
 
