@@ -110,9 +110,9 @@ class Renderer:
     """
 
     def __init__(self, assets: Assets, size: int, antialias: int = 2, cache: Path | None = None) -> None:
-        # Read when Warp starts; it keeps the folder that it started with.
+        # Read when Warp starts; it keeps the folder that it started with, which it then writes in here.
         wp.config.log_level = wp.LOG_WARNING
-        if cache is not None:
+        if cache is not None and wp.config.kernel_cache_dir is None:
             wp.config.kernel_cache_dir = str(cache / "warp")
         with _without_driver_warning():
             wp.init()
